@@ -1,0 +1,86 @@
+import type { RowPlan } from "../kinds/plan.ts";
+import type { Interner, RowBuilder } from "./row.ts";
+
+/** What a write did. `unchanged`: same uid and resourceVersion, no event. `refused`: the store is full (counted, loud). */
+export type PutResult = "added" | "updated" | "unchanged" | "refused";
+
+/** Writes one kind. One writer per store; ingest thread only. Nothing is visible to readers before `StoreWriter.commit`. */
+export interface KindWriter {
+  readonly plan: RowPlan;
+  readonly interner: Interner;
+  /** Adds or replaces the object in the builder (already finished). Another uid under the same key is a delete and an add. */
+  put(row: RowBuilder): PutResult;
+  /** Removes the object with the builder's namespace and name; a tombstone keeps its last state. False when it was not there. */
+  remove(row: RowBuilder): boolean;
+  /** A relist begins: `endReplace` will remove, with tombstones, all that was not `put` since. With a scope, only that namespace's objects. */
+  beginReplace(scope?: { readonly namespace: string }): void;
+  /** Gives how many objects vanished. */
+  endReplace(): number;
+  /** The relist failed; nothing vanishes. */
+  cancelReplace(): void;
+  /** Removes everything, with tombstones (a namespace left the scope, or the kind is not served any more). */
+  clear(scope?: { readonly namespace: string }): number;
+  /** Objects present, refused ones not counted. */
+  readonly size: number;
+  /** Calls back for each present object's namespace, name, uid and resourceVersion (drift audit; not a hot path). */
+  forEachIdentity(visit: (namespace: string, name: string, uid: string, resourceVersion: string) => void): void;
+  /** Numbers and marks that readers of every thread see at once, without a commit. */
+  readonly status: KindStatusWriter;
+}
+
+/** Counters of one kind, all in shared memory. */
+export interface KindStatus {
+  /** The initial set is complete and was committed. */
+  readonly synced: boolean;
+  /** Wall clock (ms) at which the kind was last known to be current (event, bookmark, end of list). 0 = never. */
+  readonly currentAtMs: number;
+  readonly objects: number;
+  readonly events: number;
+  readonly bytes: number;
+  readonly lists: number;
+  readonly watches: number;
+  readonly reconnects: number;
+  readonly relists: number;
+  readonly errors: number;
+  readonly refused: number;
+  readonly drift: number;
+  readonly audits: number;
+  readonly brokenFrames: number;
+  /** Last known resourceVersion of the kind, as text; "" before the first list. */
+  readonly resourceVersion: string;
+  /** 0 idle, 1 connecting, 2 listing, 3 watching, 4 backing off, 5 not served, 6 forbidden, 7 stopped. */
+  readonly phase: number;
+}
+
+/** The numeric columns of KindStatus. */
+export type KindCounter =
+  | "events"
+  | "bytes"
+  | "lists"
+  | "watches"
+  | "reconnects"
+  | "relists"
+  | "errors"
+  | "refused"
+  | "drift"
+  | "audits"
+  | "brokenFrames";
+
+/** Writer's side of KindStatus; ingest thread only. */
+export interface KindStatusWriter {
+  add(counter: KindCounter, amount: number): void;
+  synced(value: boolean): void;
+  currentAt(nowMs: number): void;
+  phase(value: number): void;
+  resourceVersion(value: string): void;
+}
+
+/** The one writer of a store. */
+export interface StoreWriter {
+  /** Adds a kind. Throws STORE_KIND_EXISTS. */
+  open(plan: RowPlan): KindWriter;
+  /** Publishes all puts and removes since the last commit as one version, and wakes readers once. Cheap when nothing changed. */
+  commit(): void;
+  /** Housekeeping: frees what no reader can see, drops old tombstones, compacts. Call a few times a second. */
+  maintain(nowMs: number): void;
+}
