@@ -1,4 +1,4 @@
-import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 
 /** What this process has used so far. */
 export interface Figures {
@@ -14,7 +14,7 @@ const RESOLUTION_MS = 5;
 
 /** Watches the main loop until `stop`. */
 export class FigureMeter {
-  readonly #delay: IntervalHistogram;
+  readonly #delay: ReturnType<typeof monitorEventLoopDelay>;
 
   constructor() {
     this.#delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });

@@ -1,0 +1,70 @@
+import { LOG_LEVELS } from "../core/log.ts";
+import type { CommandSpec, OptionSpec } from "./command.ts";
+
+const outputOptions: Readonly<Record<string, OptionSpec>> = {
+  output: { value: "FORM", about: "text (default on a terminal) or json, one object a line", oneOf: ["text", "json"] },
+  "log-level": { value: "LEVEL", about: `${LOG_LEVELS.join(", ")}; lines go to stderr (default warn)`, oneOf: LOG_LEVELS },
+};
+
+const followOptions: Readonly<Record<string, OptionSpec>> = {
+  for: { value: "DURATION", about: "end after this long, such as 20s or 5m (default: until ctrl-c)" },
+  "status-every": { value: "DURATION", about: "time between status lines of --output json (default 10s)" },
+  inline: { about: "run the watches on the main thread instead of one of their own" },
+  ...outputOptions,
+};
+
+const clusterOptions: Readonly<Record<string, OptionSpec>> = {
+  kubeconfig: { value: "FILE", about: "default: KUBECONFIG, then ~/.kube/config, then the service account" },
+  context: { value: "NAME", about: "context of the kubeconfig (default: its current one)" },
+  kinds: { value: "LIST", about: "kinds to follow, by plural, separated by commas (default: the workload kinds)", repeat: true },
+  namespaces: { value: "GLOBS", about: "only these namespaces (default: all, cluster-wide)", repeat: true },
+  "deny-namespaces": { value: "GLOBS", about: "never these namespaces; wins over --namespaces", repeat: true },
+  "max-bytes": { value: "NUMBER", about: "largest size of the store in bytes; objects above it are refused (default 268435456)" },
+};
+
+/** Every command of the program, in the order of the help. */
+export const commands: readonly CommandSpec[] = [
+  {
+    name: "run",
+    about: "follow a cluster",
+    options: { ...clusterOptions, ...followOptions },
+    examples: [
+      "fairlead run",
+      "fairlead run --kinds pods,services --namespaces 'team-*' --deny-namespaces team-sandbox",
+      "fairlead run --for 20s --output json",
+    ],
+    load: async () => (await import("./run.ts")).run,
+  },
+  {
+    name: "demo",
+    about: "follow a simulated cluster, without needing one",
+    options: {
+      pods: { value: "NUMBER", about: "size of the simulated cluster (default 300)" },
+      rate: { value: "NUMBER", about: "changes a second in it (default 20)" },
+      seed: { value: "NUMBER", about: "the same seed plays the same cluster (default 1)" },
+      ...followOptions,
+    },
+    examples: ["fairlead demo", "fairlead demo --for 20s --output json", "fairlead demo --pods 10000 --rate 500"],
+    load: async () => (await import("./demo.ts")).demo,
+  },
+  {
+    name: "store",
+    usage: "stats|dump [KIND] [options]",
+    about: "load a cluster once and show what the store holds",
+    options: {
+      ...clusterOptions,
+      limit: { value: "NUMBER", about: "objects that dump prints of each kind (default 20)" },
+      namespace: { value: "NAME", about: "dump only objects of this namespace" },
+      ...outputOptions,
+    },
+    examples: ["fairlead store stats", "fairlead store dump pods --namespace shop --limit 5"],
+    load: async () => (await import("./store.ts")).store,
+  },
+  {
+    name: "version",
+    about: "print the versions of Fairlead and Node",
+    options: { output: outputOptions.output },
+    examples: ["fairlead version", "fairlead version --output json"],
+    load: async () => (await import("./version.ts")).version,
+  },
+];
