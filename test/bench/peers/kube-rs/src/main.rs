@@ -9,8 +9,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use futures::StreamExt;
 use k8s_openapi::api::apps::v1::{
-    DaemonSet, DaemonSetStatus, Deployment, DeploymentSpec, DeploymentStatus, ReplicaSet,
-    ReplicaSetSpec, ReplicaSetStatus, StatefulSet, StatefulSetSpec, StatefulSetStatus,
+    DaemonSet, DaemonSetStatus, Deployment, DeploymentSpec, DeploymentStatus, ReplicaSet, ReplicaSetSpec,
+    ReplicaSetStatus, StatefulSet, StatefulSetSpec, StatefulSetStatus,
 };
 use k8s_openapi::api::batch::v1::{CronJob, CronJobSpec, Job, JobStatus};
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, PodStatus, Service, ServiceSpec};
@@ -35,11 +35,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tasks.run_until(follow_all(client, events, started)).await
 }
 
-async fn follow_all(
-    client: Client,
-    events: Rc<Cell<u64>>,
-    started: Instant,
-) -> Result<(), Box<dyn std::error::Error>> {
+async fn follow_all(client: Client, events: Rc<Cell<u64>>, started: Instant) -> Result<(), Box<dyn std::error::Error>> {
     let pods = follow::<Pod>(&client, &events, strip_pod);
     let services = follow::<Service>(&client, &events, strip_service);
     let deployments = follow::<Deployment>(&client, &events, strip_deployment);
@@ -78,10 +74,7 @@ async fn follow_all(
             cpu_ms()
         );
     };
-    report(
-        "synced",
-        format!("\"synced_ms\":{:.3},", since_spawn_ms(started)),
-    );
+    report("synced", format!("\"synced_ms\":{:.3},", since_spawn_ms(started)));
 
     let mut mark = signal(SignalKind::user_defined1())?;
     let mut end = signal(SignalKind::terminate())?;
@@ -105,9 +98,12 @@ where
     let writer = Writer::<K>::default();
     let store = writer.as_reader();
     let events = events.clone();
-    let stream = watcher(Api::<K>::all(client.clone()), watcher::Config::default().streaming_lists())
-        .default_backoff()
-        .modify(strip);
+    let stream = watcher(
+        Api::<K>::all(client.clone()),
+        watcher::Config::default().streaming_lists(),
+    )
+    .default_backoff()
+    .modify(strip);
     let mut reflected = Box::pin(reflector(writer, stream));
     tokio::task::spawn_local(async move {
         while let Some(event) = reflected.next().await {
@@ -124,7 +120,10 @@ where
 /// Milliseconds since the bench spawned this process, as it says in BENCH_SPAWNED_AT_MS; else since main began.
 fn since_spawn_ms(started: Instant) -> f64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    match std::env::var("BENCH_SPAWNED_AT_MS").ok().and_then(|at| at.parse::<f64>().ok()) {
+    match std::env::var("BENCH_SPAWNED_AT_MS")
+        .ok()
+        .and_then(|at| at.parse::<f64>().ok())
+    {
         Some(at) => now.as_secs_f64() * 1000.0 - at,
         None => started.elapsed().as_secs_f64() * 1000.0,
     }
@@ -157,9 +156,17 @@ fn strip_pod(pod: &mut Pod) {
         let containers = spec
             .containers
             .into_iter()
-            .map(|container| Container { name: container.name, image: container.image, ..Default::default() })
+            .map(|container| Container {
+                name: container.name,
+                image: container.image,
+                ..Default::default()
+            })
             .collect();
-        pod.spec = Some(PodSpec { node_name: spec.node_name, containers, ..Default::default() });
+        pod.spec = Some(PodSpec {
+            node_name: spec.node_name,
+            containers,
+            ..Default::default()
+        });
     }
     if let Some(status) = pod.status.take() {
         let conditions = status.conditions.map(|all| {
@@ -200,33 +207,54 @@ fn strip_service(service: &mut Service) {
 fn strip_deployment(object: &mut Deployment) {
     strip_meta(object);
     if let Some(spec) = object.spec.take() {
-        object.spec = Some(DeploymentSpec { replicas: spec.replicas, ..Default::default() });
+        object.spec = Some(DeploymentSpec {
+            replicas: spec.replicas,
+            ..Default::default()
+        });
     }
     if let Some(status) = object.status.take() {
         let (replicas, ready_replicas) = (status.replicas, status.ready_replicas);
-        object.status = Some(DeploymentStatus { replicas, ready_replicas, ..Default::default() });
+        object.status = Some(DeploymentStatus {
+            replicas,
+            ready_replicas,
+            ..Default::default()
+        });
     }
 }
 
 fn strip_replica_set(object: &mut ReplicaSet) {
     strip_meta(object);
     if let Some(spec) = object.spec.take() {
-        object.spec = Some(ReplicaSetSpec { replicas: spec.replicas, ..Default::default() });
+        object.spec = Some(ReplicaSetSpec {
+            replicas: spec.replicas,
+            ..Default::default()
+        });
     }
     if let Some(status) = object.status.take() {
         let (replicas, ready_replicas) = (status.replicas, status.ready_replicas);
-        object.status = Some(ReplicaSetStatus { replicas, ready_replicas, ..Default::default() });
+        object.status = Some(ReplicaSetStatus {
+            replicas,
+            ready_replicas,
+            ..Default::default()
+        });
     }
 }
 
 fn strip_stateful_set(object: &mut StatefulSet) {
     strip_meta(object);
     if let Some(spec) = object.spec.take() {
-        object.spec = Some(StatefulSetSpec { replicas: spec.replicas, ..Default::default() });
+        object.spec = Some(StatefulSetSpec {
+            replicas: spec.replicas,
+            ..Default::default()
+        });
     }
     if let Some(status) = object.status.take() {
         let (replicas, ready_replicas) = (status.replicas, status.ready_replicas);
-        object.status = Some(StatefulSetStatus { replicas, ready_replicas, ..Default::default() });
+        object.status = Some(StatefulSetStatus {
+            replicas,
+            ready_replicas,
+            ..Default::default()
+        });
     }
 }
 
@@ -247,14 +275,22 @@ fn strip_job(object: &mut Job) {
     object.spec = None;
     if let Some(status) = object.status.take() {
         let (active, succeeded, failed) = (status.active, status.succeeded, status.failed);
-        object.status = Some(JobStatus { active, succeeded, failed, ..Default::default() });
+        object.status = Some(JobStatus {
+            active,
+            succeeded,
+            failed,
+            ..Default::default()
+        });
     }
 }
 
 fn strip_cron_job(object: &mut CronJob) {
     strip_meta(object);
     object.status = None;
-    if let Some(spec) = object.spec.take() {
-        object.spec = Some(CronJobSpec { schedule: spec.schedule, suspend: spec.suspend, ..Default::default() });
-    }
+    let spec = std::mem::take(&mut object.spec);
+    object.spec = CronJobSpec {
+        schedule: spec.schedule,
+        suspend: spec.suspend,
+        ..Default::default()
+    };
 }
