@@ -1,0 +1,42 @@
+import type { Bench } from "./bench.ts";
+import { childBench } from "./child-bench.ts";
+import { benchFaults } from "./faults.ts";
+
+/** All benches, in the order of the help text. Their code is loaded when they run. */
+export const BENCHES: readonly Bench[] = [
+  {
+    name: "core",
+    summary: "memory, CPU and time beside client-go and kube-rs on the real control plane",
+    run: async (options) => (await import("./core.ts")).benchCore(options),
+  },
+  childBench({
+    name: "projection",
+    summary: "bytes of a pod to a row: protobuf, JSON and JSON.parse",
+    title: "Projection: bytes to rows",
+    file: "projection",
+  }),
+  childBench({
+    name: "store",
+    summary: "reads from threads under updates, bytes per object, cost of a write by size",
+    title: "Store",
+    file: "store",
+  }),
+  {
+    name: "loop",
+    summary: "main loop while 10,000 pods arrive and at 1,000 events/s; cost of an event by size",
+    run: async (options) => (await import("./loop.ts")).benchLoop(options),
+  },
+  { name: "faults", summary: "the fault scoreboard", run: benchFaults },
+  childBench({
+    name: "fuzz",
+    summary: "10 million broken inputs to the decoders",
+    title: "Fuzzing of the decoders",
+    file: "fuzz-wire",
+  }),
+  childBench({
+    name: "stress",
+    summary: "a writer and readers on all cores, readers killed at random",
+    title: "Stress of the shared store",
+    file: "stress-store",
+  }),
+];

@@ -1,0 +1,179 @@
+import { fileURLToPath } from "node:url";
+import { churn, startCluster } from "../cluster/cluster.ts";
+import type { BenchOptions } from "./bench.ts";
+import type { Contender } from "./contender.ts";
+import { type CoreRun, measureContender, type RunTimes } from "./core-run.ts";
+import { median, shown, spread } from "./numbers.ts";
+import { buildPeer } from "./peer-build.ts";
+import type { Bar, Report, Table } from "./report.ts";
+
+const FULL: RunTimes = { settleMs: 10_000, churnMs: 15_000, rates: [50, 500] };
+const QUICK: RunTimes = { settleMs: 4_000, churnMs: 5_000, rates: [50, 500] };
+
+const CLIENT_GO = "client-go";
+const KUBE_RS = "kube-rs";
+const OURS = "fairlead";
+const OURS_INLINE = "fairlead, inline";
+/** Contenders that the bars are measured against. */
+const PEERS = [CLIENT_GO, KUBE_RS];
+
+/** The core on the eight kinds of the seed shape, beside client-go and kube-rs on the same real control plane. */
+export async function benchCore(options: BenchOptions): Promise<Report> {
+  const contenders = await contendersOf(options);
+  options.progress("starting the seeded control plane");
+  await using cluster = await startCluster({ seeded: options.shape });
+  const times = options.quick ? QUICK : FULL;
+  const runs: CoreRun[] = [];
+  const target = { kubeconfig: cluster.kubeconfigPath, churn: churnOf(cluster) };
+  for (let round = 0; round < options.runs; round++) {
+    // Each round begins with another contender, so that none is always the first after a pause.
+    for (let at = 0; at < contenders.length; at++) {
+      const contender = contenders[(at + round) % contenders.length];
+      const run = await measureContender(contender, target, times);
+      runs.push(run);
+      options.progress(progressLine(run, round + 1, options.runs));
+    }
+  }
+  return reportOf(
+    runs,
+    options,
+    contenders.map((contender) => contender.name),
+  );
+}
+
+async function contendersOf(options: BenchOptions): Promise<Contender[]> {
+  const contenders: Contender[] = [];
+  for (const name of ["client-go", "kube-rs"] as const) {
+    contenders.push({ name, command: await buildPeer(name, options.progress), args: [] });
+  }
+  // The built JavaScript: what users run. Type stripping at run time would cost memory that they do not pay.
+  const ours = fileURLToPath(new URL("../../dist/test/bench/ours.js", import.meta.url));
+  contenders.push({ name: OURS, command: process.execPath, args: [ours, "thread"] });
+  contenders.push({ name: OURS_INLINE, command: process.execPath, args: [ours, "inline"] });
+  return contenders;
+}
+
+function progressLine(run: CoreRun, round: number, rounds: number): string {
+  const perEvent = run.churn.map((at) => `${shown(at.cpuUsPerEvent)} us/event at ${shown(at.madeRate)}/s`).join(", ");
+  return (
+    `run ${round}/${rounds} ${run.contender}: ${run.objects} objects in ${shown(run.syncedMs)} ms, ` +
+    `CPU ${shown(run.cpuToSyncMs)} ms, resident ${shown(run.settled.residentMb)} MB, ${perEvent}, load ${run.loadBefore}`
+  );
+}
+
+function reportOf(runs: readonly CoreRun[], options: BenchOptions, names: readonly string[]): Report {
+  const of = (name: string): CoreRun[] => runs.filter((run) => run.contender === name);
+  const objects = [...new Set(runs.map((run) => run.objects))];
+  const loads = runs.map((run) => run.loadBefore);
+  return {
+    name: "core",
+    title: "Core: eight kinds of the seed cluster, beside client-go and kube-rs",
+    how: [
+      `Pods, services, deployments, replicasets, statefulsets, daemonsets, jobs and cronjobs of the ${options.shape} shape on a real control ` +
+        `plane (${objects.map(shown).join(" or ")} objects), ${options.runs} interleaved runs of each program, one at a time. Time to sync is from the ` +
+        "start of the process; CPU is user and system time of all its threads. Memory is read at the moment of sync and again after a " +
+        `pause. CPU per event is what churn of pod updates costs above idle. client-go: shared informers over protobuf with a transform ` +
+        "that drops what no one reads, and indexes by IP, node, owner and label. kube-rs: streaming lists (JSON) into reflector stores, " +
+        "the same fields, no indexes, single-threaded runtime. Fairlead: the same fields and the same indexes, `createController` with " +
+        "its ingest thread and inline.",
+    ],
+    tables: [syncTable(names, of), memoryTable(names, of), churnTable(names, of, runs)],
+    bars: [...barsOf(OURS, of), ...barsOf(OURS_INLINE, of)],
+    notes: [
+      `Load average before the runs: ${shown(Math.min(...loads))} to ${shown(Math.max(...loads))}, the control plane itself included.`,
+      ...(objects.length > 1 ? ["The programs did not agree on the number of objects: do not trust this table."] : []),
+      ...(options.quick ? ["Quick run: short phases, not for comparison."] : []),
+    ],
+    raw: runs,
+  };
+}
+
+type RunsOf = (name: string) => readonly CoreRun[];
+
+function syncTable(names: readonly string[], of: RunsOf): Table {
+  return {
+    title: "To sync",
+    columns: ["program", "time to sync, ms", "CPU to sync, ms", "idle CPU, ms/s"],
+    rows: names.map((name) => [
+      name,
+      spread(of(name).map((run) => run.syncedMs)),
+      spread(of(name).map((run) => run.cpuToSyncMs)),
+      spread(of(name).map((run) => run.idleCpuMsPerSecond)),
+    ]),
+  };
+}
+
+function memoryTable(names: readonly string[], of: RunsOf): Table {
+  return {
+    title: "Memory, MB",
+    columns: [
+      "program",
+      "resident at sync",
+      "resident settled",
+      "private settled",
+      "peak at sync",
+      "resident after churn",
+    ],
+    rows: names.map((name) => [
+      name,
+      spread(of(name).map((run) => run.atSync.residentMb)),
+      spread(of(name).map((run) => run.settled.residentMb)),
+      spread(of(name).map((run) => run.settled.privateMb)),
+      spread(of(name).map((run) => run.atSync.peakMb)),
+      spread(of(name).map((run) => run.afterChurn.residentMb)),
+    ]),
+  };
+}
+
+function churnTable(names: readonly string[], of: RunsOf, runs: readonly CoreRun[]): Table {
+  const rates = runs[0]?.churn.map((at) => at.rate) ?? [];
+  const made = rates.map((_, at) => shown(median(runs.map((run) => run.churn[at].madeRate))));
+  return {
+    title: "CPU per event, µs",
+    columns: ["program", ...rates.map((rate, at) => `at ${rate}/s (made ${made[at]}/s)`)],
+    rows: names.map((name) => [
+      name,
+      ...rates.map((_, at) => spread(of(name).map((run) => run.churn[at].cpuUsPerEvent))),
+    ]),
+  };
+}
+
+function barsOf(name: string, of: RunsOf): Bar[] {
+  const middle = (who: string, read: (run: CoreRun) => number): number => median(of(who).map(read));
+  const toBetterPeer = (read: (run: CoreRun) => number): number =>
+    middle(name, read) / Math.min(...PEERS.map((peer) => middle(peer, read)));
+  const bar = (what: string, value: number, limit: number): Bar => ({
+    what: `${name}: ${what}`,
+    value,
+    wants: "at most",
+    limit,
+    unit: "x",
+  });
+  const rates = of(name)[0]?.churn.map((at) => at.rate) ?? [];
+  return [
+    bar(
+      "resident settled, to the better peer",
+      toBetterPeer((run) => run.settled.residentMb),
+      0.55,
+    ),
+    bar(
+      "private settled, to the better peer",
+      toBetterPeer((run) => run.settled.privateMb),
+      0.55,
+    ),
+    bar(
+      "CPU to sync, to the better peer",
+      toBetterPeer((run) => run.cpuToSyncMs),
+      0.65,
+    ),
+    bar(
+      "time to sync, to the better peer",
+      toBetterPeer((run) => run.syncedMs),
+      0.75,
+    ),
+    ...rates.map((rate, at) => {
+      const read = (run: CoreRun): number => run.churn[at].cpuUsPerEvent;
+      return bar(`CPU per event at ${rate}/s, to client-go`, middle(name, read) / middle(CLIENT_GO, read), 0.45);
+    }),
+  ];
+}
