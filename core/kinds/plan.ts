@@ -12,7 +12,8 @@
  * | `long`         | 2     | float64, absent = 0                                                         |
  * | `bool`         | 1     | 0 or 1, absent = 0                                                          |
  * | `optionalBool` | 1     | 0 absent, 1 false, 2 true                                                   |
- * | `ip`           | 2     | family (0 absent, 4, 6, 1 = kept as text), then IPv4 word or offset         |
+ * | `ip`           | 2     | family (0 absent, 4, 6, 1 = something else), then the IPv4 word (first byte |
+ * |                |       | highest, signed) or, for 6 and 1, the offset of its text as sent            |
  * | `time`         | 1     | unsigned seconds since 1970, 0 = absent                                     |
  * | `microTime`    | 2     | unsigned seconds, microseconds                                              |
  * | `intOrText`    | 2     | tag (0 absent, 1 int, 2 text), then value or offset                         |
@@ -21,7 +22,8 @@
  * | `nameMap`      | 2     | first and last link of (interned key, interned value): labels, selectors    |
  * | `textMap`      | 2     | first and last link of (interned key, inline value): annotations, data      |
  * | `records`      | 2     | first and last link of elements that have cells of their own                |
- * | `json`         | 1     | offset of the object's own JSON text (keep `slim` or `full`)                |
+ * | `json`         | 1     | offset of the object's own JSON text, with apiVersion and kind (keep `slim` |
+ * |                |       | or `full`); the last cell, field "json", shown as `json`                    |
  * | `sum`          | 1     | 32-bit sum of an int over a repeated message                                |
  * | `count`        | 1     | number of elements of a repeated message                                    |
  * | `condition`    | 1     | interned status ("True", "False", "Unknown") of one condition type, 0 = none |
@@ -89,7 +91,7 @@ export interface CellPlan {
   readonly values?: readonly string[];
   /** The condition type that a `condition` cell looks for. */
   readonly conditionType?: string;
-  /** Elements of `records`: their cells start at word ELEMENT_HEADER of the element. */
+  /** Elements of `records`: their cells start at word ELEMENT_HEADER of the element; `words` does not count that header. */
   readonly element?: { readonly cells: readonly CellPlan[]; readonly words: number };
 }
 

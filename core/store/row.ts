@@ -12,7 +12,7 @@ export const ROW_FLAGS = 1;
 export const ROW_NAMESPACE = 2;
 /** Offset of the name's inline text. */
 export const ROW_NAME = 3;
-/** Four words of uid, big endian as written; with FLAG_UID_TEXT the first is the offset of a text. */
+/** Four words of uid, the first hex digit highest; all 0 = no uid; with FLAG_UID_TEXT the first is the offset of a text. */
 export const ROW_UID = 4;
 /** resourceVersion: low and high word; with FLAG_VERSION_TEXT the first is the offset of a text. */
 export const ROW_VERSION = 8;

@@ -1,0 +1,37 @@
+export { configMaps, namespaces, nodes, pods, secrets, services } from "./core.ts";
+export {
+  bool,
+  condition,
+  count,
+  enumOf,
+  type FieldData,
+  type FieldTable,
+  integer,
+  intOrText,
+  ip,
+  long,
+  microTime,
+  name,
+  nameMap,
+  names,
+  optionalBool,
+  optionalInteger,
+  records,
+  sum,
+  text,
+  textMap,
+  texts,
+  time,
+} from "./field.ts";
+export {
+  type AnyKind,
+  defineKind,
+  type IndexOf,
+  type IndexTable,
+  type Kind,
+  type KindDefinition,
+  mergeKinds,
+  type ViewOf,
+  type Where,
+} from "./kind.ts";
+export type { Keep, RowPlan } from "./plan.ts";

@@ -1,0 +1,108 @@
+import { FairleadError } from "../errors.ts";
+import { ELEMENT_HEADER, ROW_HEADER } from "../store/row.ts";
+import type { ElementTable, FieldData, FieldTable } from "./field.ts";
+import { CELL_WORDS, type CellPlan, type IndexPlan, type Keep, type RowPlan } from "./plan.ts";
+
+/** What `layOut` needs of a kind. */
+export interface KindChoice {
+  readonly name: string;
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly plural: string;
+  readonly namespaced: boolean;
+  readonly builtIn: boolean;
+  readonly fields: FieldTable;
+  readonly indexes: Readonly<Record<string, true | string>>;
+  readonly selected: readonly string[];
+  readonly kept: Keep;
+  readonly fieldSelector: string | undefined;
+  readonly labelSelector: string | undefined;
+}
+
+/** Places the selected fields in a row, in the order of the table. Throws KIND_UNKNOWN_FIELD. */
+export function layOut(choice: KindChoice): RowPlan {
+  const wanted = new Set(choice.selected);
+  const cells: CellPlan[] = [];
+  let at = ROW_HEADER;
+  for (const [field, data] of Object.entries(choice.fields)) {
+    const parts = data.element && !wanted.has(field) ? pickParts(field, data.element, wanted) : data.element;
+    if (wanted.delete(field) || (data.element && parts)) {
+      cells.push(cellOf(field, data, at, parts));
+      at += CELL_WORDS[data.type];
+    }
+  }
+  if (choice.kept !== "fields") {
+    cells.push({ field: "json", type: "json", path: [], shownAs: ["json"], at });
+    at += CELL_WORDS.json;
+  }
+  for (const left of wanted) {
+    throw unknownField(choice, left);
+  }
+  return {
+    name: choice.name,
+    apiVersion: choice.apiVersion,
+    kind: choice.kind,
+    plural: choice.plural,
+    namespaced: choice.namespaced,
+    builtIn: choice.builtIn,
+    keep: choice.kept,
+    fieldSelector: choice.fieldSelector,
+    labelSelector: choice.labelSelector,
+    cells,
+    fixedWords: at,
+    indexes: indexesOf(choice, cells),
+  };
+}
+
+/** The asked-for parts of a list ("containers.image"), or undefined when none was. Takes them out of `wanted`. */
+function pickParts(field: string, element: ElementTable, wanted: Set<string>): ElementTable | undefined {
+  const picked = Object.entries(element).filter(([part]) => wanted.delete(`${field}.${part}`));
+  return picked.length === 0 ? undefined : Object.fromEntries(picked);
+}
+
+function cellOf(field: string, data: FieldData, at: number, parts: ElementTable | undefined): CellPlan {
+  const path = data.path.split(".");
+  return {
+    field,
+    type: data.type,
+    path,
+    shownAs: data.derived ? [field] : path,
+    at,
+    ...(data.values && { values: data.values }),
+    ...(data.conditionType && { conditionType: data.conditionType }),
+    ...(parts && { element: elementOf(parts) }),
+  };
+}
+
+function elementOf(parts: ElementTable): NonNullable<CellPlan["element"]> {
+  const cells: CellPlan[] = [];
+  let at = ELEMENT_HEADER;
+  for (const [field, data] of Object.entries(parts)) {
+    cells.push(cellOf(field, data, at, data.element));
+    at += CELL_WORDS[data.type];
+  }
+  return { cells, words: at - ELEMENT_HEADER };
+}
+
+function indexesOf(choice: KindChoice, cells: readonly CellPlan[]): IndexPlan[] {
+  const indexes: IndexPlan[] = [];
+  for (const [index, target] of Object.entries(choice.indexes)) {
+    const on = index === "labels" || index === "owner" ? index : "cell";
+    const field = target !== true ? target : index === "owner" ? "owners" : index;
+    const [list, part] = field.split(".");
+    const cell = cells.find((candidate) => candidate.field === list);
+    const hasPart = part === undefined || cell?.element?.cells.some((candidate) => candidate.field === part);
+    if (cell && hasPart && (on !== "owner" || cell.element?.cells.some((candidate) => candidate.field === "uid"))) {
+      indexes.push({ name: index, on, field });
+    }
+  }
+  return indexes;
+}
+
+function unknownField(choice: KindChoice, field: string): FairleadError {
+  return new FairleadError(
+    "KIND_UNKNOWN_FIELD",
+    `"${choice.name}" has no field "${field}"; it has ${Object.keys(choice.fields).join(", ")}`,
+    { facts: { kind: choice.name, field } },
+  );
+}

@@ -1,0 +1,80 @@
+import type { RowPlan } from "../kinds/plan.ts";
+import { type Branch, treeOf, type WantedCondition } from "./tree.ts";
+
+/** What only the JSON reader does: see `OP` for the others. */
+export const JSON_OP = { kind: 101, apiVersion: 102, cut: 103 } as const;
+
+/** A step for one key. */
+export interface JsonStep {
+  readonly key: Uint8Array;
+  readonly op: number;
+  readonly at: number;
+  readonly values: readonly Uint8Array[];
+  readonly conditions: readonly WantedCondition[];
+  readonly node: JsonNode | undefined;
+  readonly words: number;
+  /** Another step for the same key. */
+  next: JsonStep | undefined;
+}
+
+/** Wanted keys of one object, by the length of the key. */
+export interface JsonNode {
+  readonly byLength: JsonStep[][];
+  readonly absentInts: readonly number[];
+}
+
+const encoder = new TextEncoder();
+
+/** Compiles a plan for JSON. */
+export function compileJson(plan: RowPlan): JsonNode {
+  const root = nodeOf(treeOf(plan));
+  add(root, "kind", { ...EMPTY, op: JSON_OP.kind });
+  add(root, "apiVersion", { ...EMPTY, op: JSON_OP.apiVersion });
+  if (plan.keep === "slim") {
+    const metadata = root.byLength["metadata".length].find((step) => step.node !== undefined);
+    if (metadata?.node) {
+      add(metadata.node, "managedFields", { ...EMPTY, op: JSON_OP.cut });
+    }
+  }
+  return root;
+}
+
+const EMPTY: Omit<JsonStep, "key"> = {
+  op: 0,
+  at: 0,
+  values: [],
+  conditions: [],
+  node: undefined,
+  words: 0,
+  next: undefined,
+};
+
+function nodeOf(branch: Branch): JsonNode {
+  const node: JsonNode = { byLength: [], absentInts: branch.absentInts };
+  for (const step of branch.steps) {
+    add(node, step.key, {
+      op: step.op,
+      at: step.at,
+      values: step.values,
+      conditions: step.conditions,
+      node: step.branch && nodeOf(step.branch),
+      words: step.words,
+      next: undefined,
+    });
+  }
+  return node;
+}
+
+function add(node: JsonNode, name: string, step: Omit<JsonStep, "key">): void {
+  const key = encoder.encode(name);
+  while (node.byLength.length <= key.length) {
+    node.byLength.push([]);
+  }
+  const same = node.byLength[key.length];
+  const index = same.findIndex((other) => Buffer.from(other.key).equals(key));
+  if (index >= 0) {
+    same[index] = { ...step, key, next: same[index] };
+  } else {
+    same.push({ ...step, key });
+  }
+}
