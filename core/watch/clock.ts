@@ -1,0 +1,27 @@
+/** A timer that can be cleared. */
+export interface Timer {
+  clear(): void;
+}
+
+/** Time as the watch engine sees it; tests have one of their own. */
+export interface Clock {
+  /** Milliseconds that never jump. For intervals. */
+  now(): number;
+  /** Milliseconds since 1970. For what people read. */
+  wallNow(): number;
+  /** Calls back once. `background`: does not keep the process alive. */
+  setTimer(ms: number, callback: () => void, background?: boolean): Timer;
+}
+
+/** The clock of the machine. */
+export const realClock: Clock = {
+  now: () => performance.now(),
+  wallNow: () => Date.now(),
+  setTimer(ms, callback, background = false) {
+    const timer = setTimeout(callback, ms);
+    if (background) {
+      timer.unref();
+    }
+    return { clear: () => clearTimeout(timer) };
+  },
+};
