@@ -19,21 +19,13 @@ import {
   time,
 } from "./field.ts";
 import { defineKind } from "./kind.ts";
+import { CONDITION } from "./parts.ts";
 
 const PORT = {
   name: name("name"),
   port: integer("containerPort"),
   hostPort: integer("hostPort"),
   protocol: enumOf("protocol", "TCP", "UDP", "SCTP"),
-};
-
-/** Fields of the conditions that most kinds report. */
-const CONDITION = {
-  type: name("type"),
-  status: enumOf("status", "True", "False", "Unknown"),
-  reason: name("reason"),
-  message: text("message"),
-  lastTransitionTime: time("lastTransitionTime"),
 };
 
 const CONTAINER_STATUS = {
@@ -126,7 +118,7 @@ export const pods = defineKind({
     scheduled: condition("status.conditions", "PodScheduled"),
     initialized: condition("status.conditions", "Initialized"),
   },
-  indexes: { podIP: "podIPs.ip", hostIP: true, nodeName: true, owner: true, labels: true },
+  indexes: { podIP: true, podIPs: "podIPs.ip", hostIP: true, nodeName: true, owner: true, labels: true },
 });
 
 /** Namespaces. */

@@ -1,4 +1,12 @@
+export { customResourceDefinitions } from "./apiextensions.ts";
+export { daemonSets, deployments, replicaSets, statefulSets } from "./apps.ts";
+export { cronJobs, jobs } from "./batch.ts";
+export { BUILT_IN_KINDS, builtInKind } from "./built-in.ts";
+export { leases } from "./coordination.ts";
 export { configMaps, namespaces, nodes, pods, secrets, services } from "./core.ts";
+export { type CrdChoice, type CustomKindDefinition, defineCustomKind, kindFromCrd } from "./custom.ts";
+export { endpointSlices } from "./discovery.ts";
+export { events, eventsV1 } from "./events.ts";
 export {
   bool,
   condition,

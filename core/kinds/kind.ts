@@ -146,10 +146,24 @@ export function declare<
   });
 }
 
-/** One kind with the fields of all of them: what is watched when several ask for the same kind. Throws KIND_SELECTORS_DIFFER. */
-export function mergeKinds<K extends Kind>(kinds: readonly [K, ...K[]]): K {
+/**
+ * One kind with the fields of all of them: what is watched when several ask for the same kind. Where one has a selector and
+ * another has none, there is none. Throws KIND_SELECTORS_DIFFER, KIND_NOT_THE_SAME.
+ */
+export function mergeKinds<
+  Name extends string,
+  Fields extends FieldTable,
+  Selected extends string,
+  Namespaced extends boolean,
+  Index extends string,
+>(
+  kinds: readonly [
+    Kind<Name, Fields, Selected, Namespaced, Index>,
+    ...Kind<Name, Fields, Selected, Namespaced, Index>[],
+  ],
+): Kind<Name, Fields, Selected, Namespaced, Index> {
   const [first, ...others] = kinds;
-  let merged: KindState = first;
+  let merged: KindState<Name, Fields, Selected, Namespaced> = first;
   for (const other of others) {
     if (other.name !== first.name || other.apiVersion !== first.apiVersion || other.kind !== first.kind) {
       throw new FairleadError(
@@ -167,8 +181,7 @@ export function mergeKinds<K extends Kind>(kinds: readonly [K, ...K[]]): K {
       labelSelector: widerSelector(first.name, "label", merged.labelSelector, other.labelSelector),
     };
   }
-  // The merged kind has at least the fields of each, so that it can stand for any of them.
-  return make(merged) as Kind as K;
+  return make(merged);
 }
 
 const KEEP_ORDER: readonly Keep[] = ["fields", "slim", "full"];

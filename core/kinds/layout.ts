@@ -25,8 +25,10 @@ export function layOut(choice: KindChoice): RowPlan {
   const cells: CellPlan[] = [];
   let at = ROW_HEADER;
   for (const [field, data] of Object.entries(choice.fields)) {
-    const parts = data.element && !wanted.has(field) ? pickParts(field, data.element, wanted) : data.element;
-    if (wanted.delete(field) || (data.element && parts)) {
+    const picked = data.element && pickParts(field, data.element, wanted);
+    const whole = wanted.delete(field);
+    const parts = whole ? data.element : picked;
+    if (whole || parts) {
       cells.push(cellOf(field, data, at, parts));
       at += CELL_WORDS[data.type];
     }
@@ -78,6 +80,9 @@ function elementOf(parts: ElementTable): NonNullable<CellPlan["element"]> {
   const cells: CellPlan[] = [];
   let at = ELEMENT_HEADER;
   for (const [field, data] of Object.entries(parts)) {
+    if (data.derived) {
+      throw new FairleadError("KIND_BAD_FIELD", `field "${field}" is a ${data.type} and cannot stand inside a list`);
+    }
     cells.push(cellOf(field, data, at, data.element));
     at += CELL_WORDS[data.type];
   }

@@ -23,11 +23,9 @@ type Below<L extends Leaf, Key> = L extends readonly [`${infer First}.${infer Re
 
 /** Nested read-only object out of leaves. */
 type Shape<L extends Leaf> = {
-  readonly [Key in Head<L[0]> & string]: Extract<L, readonly [Key, unknown]> extends readonly [string, infer Value]
-    ? [Value] extends [never]
-      ? Shape<Below<L, Key>>
-      : Value
-    : never;
+  readonly [Key in Head<L[0]> & string]: [Extract<L, readonly [Key, unknown]>] extends [never]
+    ? Shape<Below<L, Key>>
+    : Extract<L, readonly [Key, unknown]>[1];
 };
 
 type ElementLeaf<Element extends ElementTable, Names extends keyof Element> = {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { configMaps, namespaces, nodes, pods, secrets, services } from "../kinds/core.ts";
+import { BUILT_IN_KINDS } from "../kinds/built-in.ts";
 import { messageOfKind } from "../kinds/message.ts";
 import type { RowPlan } from "../kinds/plan.ts";
 import { RowBuilder } from "../store/row.ts";
@@ -15,9 +15,9 @@ import {
   toProtobuf,
   watchFrame,
   wrap,
-} from "./sample.test.support.ts";
+} from "./sample.test-support.ts";
 
-const KINDS = [pods, namespaces, nodes, services, configMaps, secrets];
+const KINDS = BUILT_IN_KINDS;
 
 test("a row from protobuf equals the row from JSON, for every kind and field", () => {
   for (const kind of KINDS) {

@@ -63,13 +63,14 @@ export function compileProtobuf(plan: RowPlan): ProtobufNode {
     );
   }
   try {
-    return nodeOf(treeOf(plan), message, plan);
+    return nodeOf(treeOf(plan), message, plan, false);
   } finally {
     forgetMessages();
   }
 }
 
-function nodeOf(branch: Branch, message: Message, plan: RowPlan): ProtobufNode {
+/** `inList`: the message is an element of a list that is not kept, so that its values can only be added up. */
+function nodeOf(branch: Branch, message: Message, plan: RowPlan, inList: boolean): ProtobufNode {
   const node: ProtobufNode = { byNumber: [], absentInts: branch.absentInts };
   for (const step of branch.steps) {
     const way = wayTo(step.key, message);
@@ -85,7 +86,10 @@ function nodeOf(branch: Branch, message: Message, plan: RowPlan): ProtobufNode {
       home = enter(home, inline.number);
     }
     const field = way[way.length - 1];
-    addStep(home, field.number, compileStep(step, field, plan));
+    if (inList && step.op !== OP.sum && step.op !== OP.count && step.op !== OP.enter) {
+      throw badField(step, plan, "is inside a list");
+    }
+    addStep(home, field.number, compileStep(step, field, plan, inList));
   }
   return fill(node);
 }
@@ -144,7 +148,7 @@ const EMPTY: ProtobufStep = {
   next: undefined,
 };
 
-function compileStep(step: Step, field: MessageField, plan: RowPlan): ProtobufStep {
+function compileStep(step: Step, field: MessageField, plan: RowPlan, inList: boolean): ProtobufStep {
   check(step, field, plan);
   const inner = field.message === undefined ? undefined : messageOf(field.message);
   const condition = step.op === OP.condition;
@@ -159,7 +163,10 @@ function compileStep(step: Step, field: MessageField, plan: RowPlan): ProtobufSt
     conditions: step.conditions,
     typeNumber: condition && inner ? (wayTo("type", inner)?.[0].number ?? 0) : 0,
     statusNumber: condition && inner ? (wayTo("status", inner)?.[0].number ?? 0) : 0,
-    node: step.branch && inner ? nodeOf(step.branch, inner, plan) : undefined,
+    node:
+      step.branch && inner
+        ? nodeOf(step.branch, inner, plan, step.op === OP.enter && (inList || field.repeated))
+        : undefined,
     words: step.words,
   };
 }
@@ -229,10 +236,15 @@ function check(step: Step, field: MessageField, plan: RowPlan): void {
     (field.repeated && !mayRepeat) ||
     (needsPointer && !field.pointer)
   ) {
-    throw new FairleadError(
-      "KIND_BAD_FIELD",
-      `field "${step.field}" of "${plan.name}": "${step.key}" is ${field.pointer ? "an optional " : field.repeated ? "a list of " : field.map ? "a map of " : "a "}${field.type} and cannot be read that way`,
-      { facts: { kind: plan.name, field: step.field } },
-    );
+    const what = field.pointer ? "an optional" : field.repeated ? "a list of" : field.map ? "a map of" : "a";
+    throw badField(step, plan, `is ${what} ${field.type}`);
   }
+}
+
+function badField(step: Step, plan: RowPlan, why: string): FairleadError {
+  return new FairleadError(
+    "KIND_BAD_FIELD",
+    `field "${step.field}" of "${plan.name}": "${step.key}" ${why} and cannot be read that way`,
+    { facts: { kind: plan.name, field: step.field } },
+  );
 }
