@@ -1,5 +1,5 @@
 // A careful client-go program: shared informers over protobuf that keep only what the bench asks for, with indexes by
-// IP, node, owner and label. It prints one JSON line when all kinds are synced and one for each SIGUSR1.
+// pod, host and cluster IP, node, owner and label. It prints one JSON line when all kinds are synced and one for each SIGUSR1.
 package main
 
 import (
@@ -77,7 +77,7 @@ func run() error {
 		indexers := cache.Indexers{"owner": byOwner, "label": byLabel}
 		switch i {
 		case 0:
-			indexers["ip"], indexers["node"] = byPodIP, byNode
+			indexers["ip"], indexers["hostIP"], indexers["node"] = byPodIP, byHostIP, byNode
 		case 1:
 			indexers["ip"] = byClusterIP
 		}
@@ -169,10 +169,19 @@ func byLabel(object any) ([]string, error) {
 
 func byPodIP(object any) ([]string, error) {
 	pod := object.(*corev1.Pod)
-	if pod.Status.PodIP == "" {
+	keys := make([]string, len(pod.Status.PodIPs))
+	for i := range pod.Status.PodIPs {
+		keys[i] = pod.Status.PodIPs[i].IP
+	}
+	return keys, nil
+}
+
+func byHostIP(object any) ([]string, error) {
+	pod := object.(*corev1.Pod)
+	if pod.Status.HostIP == "" {
 		return nil, nil
 	}
-	return []string{pod.Status.PodIP}, nil
+	return []string{pod.Status.HostIP}, nil
 }
 
 func byNode(object any) ([]string, error) {
@@ -184,7 +193,11 @@ func byNode(object any) ([]string, error) {
 }
 
 func byClusterIP(object any) ([]string, error) {
-	return object.(*corev1.Service).Spec.ClusterIPs, nil
+	service := object.(*corev1.Service)
+	if service.Spec.ClusterIP == "" {
+		return nil, nil
+	}
+	return []string{service.Spec.ClusterIP}, nil
 }
 
 // Keeps name, namespace, uid, version, labels, owners and deletion of every kind, and per kind what is listed below; runs
@@ -224,7 +237,7 @@ func stripPod(o *corev1.Pod) *corev1.Pod {
 	pod := &corev1.Pod{
 		ObjectMeta: metaOf(&o.ObjectMeta),
 		Spec:       corev1.PodSpec{NodeName: o.Spec.NodeName, Containers: containers},
-		Status:     corev1.PodStatus{Phase: o.Status.Phase, PodIP: o.Status.PodIP, HostIP: o.Status.HostIP},
+		Status:     corev1.PodStatus{Phase: o.Status.Phase, PodIP: o.Status.PodIP, PodIPs: o.Status.PodIPs, HostIP: o.Status.HostIP},
 	}
 	for i := range o.Status.Conditions {
 		if o.Status.Conditions[i].Type == corev1.PodReady {

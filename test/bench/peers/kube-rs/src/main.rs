@@ -182,6 +182,7 @@ fn strip_pod(pod: &mut Pod) {
         pod.status = Some(PodStatus {
             phase: status.phase,
             pod_ip: status.pod_ip,
+            pod_ips: status.pod_ips,
             host_ip: status.host_ip,
             conditions,
             ..Default::default()
