@@ -135,20 +135,20 @@ export class Sampler {
 
 /** Appends protobuf; the same rules as the generated Go code. */
 export class ProtobufWriter {
-  readonly #bytes: number[] = [];
+  readonly #parts: Uint8Array[] = [];
 
   get result(): Uint8Array {
-    return Uint8Array.from(this.#bytes);
+    return new Uint8Array(Buffer.concat(this.#parts));
   }
 
   varint(value: number | bigint): this {
+    const bytes: number[] = [];
     let rest = BigInt.asUintN(64, BigInt(value));
     while (rest > 127n) {
-      this.#bytes.push(Number(rest & 127n) | 128);
+      bytes.push(Number(rest & 127n) | 128);
       rest >>= 7n;
     }
-    this.#bytes.push(Number(rest));
-    return this;
+    return this.raw(Uint8Array.of(...bytes, Number(rest)));
   }
 
   number(field: number, value: number | bigint): this {
@@ -156,9 +156,9 @@ export class ProtobufWriter {
   }
 
   bytes(field: number, value: Uint8Array): this {
-    this.varint(field * 8 + 2).varint(value.length);
-    this.#bytes.push(...value);
-    return this;
+    return this.varint(field * 8 + 2)
+      .varint(value.length)
+      .raw(value);
   }
 
   text(field: number, value: string): this {
@@ -166,7 +166,7 @@ export class ProtobufWriter {
   }
 
   raw(value: Uint8Array): this {
-    this.#bytes.push(...value);
+    this.#parts.push(value);
     return this;
   }
 }
@@ -321,11 +321,61 @@ function timeText(seconds: number, micros: number | undefined): string {
   return micros === undefined ? `${text}Z` : `${text}.${String(micros).padStart(6, "0")}Z`;
 }
 
+/** A parsed JSON object as a struct, so that it can be written as protobuf. */
+export function toStruct(message: Message, json: Readonly<Record<string, unknown>>): Struct {
+  const struct: Struct = new Map();
+  for (const field of message.fields) {
+    const value = field.inline ? json : json[field.json];
+    if (field.repeated) {
+      struct.set(
+        field.number,
+        ((value ?? []) as unknown[]).map((element) => structValue(field, element)),
+      );
+    } else if (field.map) {
+      const entries = Object.entries((value ?? {}) as Record<string, unknown>);
+      struct.set(field.number, new Map(entries.map(([key, element]) => [key, structValue(field, element)])));
+    } else {
+      const absent = value === undefined || value === null;
+      struct.set(field.number, absent && field.pointer ? undefined : structValue(field, value ?? undefined));
+    }
+  }
+  return struct;
+}
+
+function structValue(field: MessageField, value: unknown): unknown {
+  switch (field.type) {
+    case "message":
+      return toStruct(
+        messageOf(field.message ?? "") ?? { name: "", fields: [] },
+        (value ?? {}) as Record<string, unknown>,
+      );
+    case "bytes":
+      return new Uint8Array(Buffer.from(String(value ?? ""), "base64"));
+    case "time":
+    case "microTime":
+      return value === undefined ? undefined : timeParts(String(value));
+    case "rawExtension":
+    case "fieldsV1":
+    case "json":
+      return JSON.stringify(value ?? null);
+    case "string":
+    case "quantity":
+      return value ?? "";
+    default:
+      return value ?? 0;
+  }
+}
+
+function timeParts(text: string): [seconds: number, nanoseconds: number] {
+  const micros = /\.(\d{6})/.exec(text)?.[1];
+  return [Math.floor(Date.parse(text) / 1000), Number(micros ?? 0) * 1000];
+}
+
 /** A wrapped protobuf object, as in a response. */
 export function wrap(apiVersion: string, kind: string, object: Uint8Array): Uint8Array {
   const meta = new ProtobufWriter().text(1, apiVersion).text(2, kind).result;
   const unknown = new ProtobufWriter().bytes(1, meta).bytes(2, object).text(3, "").text(4, "").result;
-  return Uint8Array.from([0x6b, 0x38, 0x73, 0, ...unknown]);
+  return new Uint8Array(Buffer.concat([Uint8Array.of(0x6b, 0x38, 0x73, 0), unknown]));
 }
 
 /** One protobuf watch frame. */
@@ -450,5 +500,54 @@ class PlainRow {
       case "records":
         return this.#links(at).map((link) => this.cells(cell.element?.cells ?? [], link));
     }
+  }
+}
+
+/** A dictionary that finds strings by a hash of their bytes, as the store's does: makes no strings. */
+export class HashInterner implements Interner {
+  #table = new Int32Array(1 << 16);
+  #starts = new Int32Array(1 << 15);
+  #bytes = new Uint8Array(1 << 22);
+  #used = 0;
+  #count = 0;
+
+  intern(bytes: Uint8Array, start: number, end: number): number {
+    let hash = 0x811c9dc5;
+    for (let i = start; i < end; i++) {
+      hash = Math.imul(hash ^ bytes[i], 0x01000193);
+    }
+    const mask = this.#table.length - 1;
+    for (let slot = (hash ^ (hash >>> 15)) & mask; ; slot = (slot + 1) & mask) {
+      const id = this.#table[slot];
+      if (id === 0) {
+        return this.#add(slot, bytes, start, end);
+      }
+      if (this.#is(id, bytes, start, end)) {
+        return id;
+      }
+    }
+  }
+
+  #is(id: number, bytes: Uint8Array, start: number, end: number): boolean {
+    const from = this.#starts[id];
+    if (this.#starts[id + 1] - from !== end - start) {
+      return false;
+    }
+    for (let i = start; i < end; i++) {
+      if (this.#bytes[from + i - start] !== bytes[i]) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  #add(slot: number, bytes: Uint8Array, start: number, end: number): number {
+    const id = ++this.#count;
+    this.#table[slot] = id;
+    this.#bytes.set(bytes.subarray(start, end), this.#used);
+    this.#used += end - start;
+    this.#starts[id] = this.#used - (end - start);
+    this.#starts[id + 1] = this.#used;
+    return id;
   }
 }
