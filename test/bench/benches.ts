@@ -1,6 +1,5 @@
 import type { Bench } from "./bench.ts";
 import { childBench } from "./child-bench.ts";
-import { benchFaults } from "./faults.ts";
 
 /** All benches, in the order of the help text. Their code is loaded when they run. */
 export const BENCHES: readonly Bench[] = [
@@ -26,7 +25,6 @@ export const BENCHES: readonly Bench[] = [
     summary: "main loop while 10,000 pods arrive and at 1,000 events/s; cost of an event by size",
     run: async (options) => (await import("./loop.ts")).benchLoop(options),
   },
-  { name: "faults", summary: "the fault scoreboard", run: benchFaults },
   childBench({
     name: "fuzz",
     summary: "10 million broken inputs to the decoders",

@@ -1,8 +1,8 @@
 import { fileURLToPath } from "node:url";
-import { churn, startCluster } from "../cluster/cluster.ts";
+import { type Cluster, churn, startCluster } from "../cluster/cluster.ts";
 import type { BenchOptions } from "./bench.ts";
 import type { Contender } from "./contender.ts";
-import { type CoreRun, measureContender, type RunTimes } from "./core-run.ts";
+import { type Churn, type CoreRun, measureContender, type RunTimes } from "./core-run.ts";
 import { median, shown, spread } from "./numbers.ts";
 import { buildPeer } from "./peer-build.ts";
 import type { Bar, Report, Table } from "./report.ts";
@@ -21,7 +21,11 @@ const PEERS = [CLIENT_GO, KUBE_RS];
 export async function benchCore(options: BenchOptions): Promise<Report> {
   const contenders = await contendersOf(options);
   options.progress("starting the seeded control plane");
-  await using cluster = await startCluster({ seeded: options.shape });
+  await using cluster = await startCluster({
+    seeded: options.shape,
+    components: ["etcd", "apiserver"],
+    progress: options.progress,
+  });
   const times = options.quick ? QUICK : FULL;
   const runs: CoreRun[] = [];
   const target = { kubeconfig: cluster.kubeconfigPath, churn: churnOf(cluster) };
@@ -39,6 +43,11 @@ export async function benchCore(options: BenchOptions): Promise<Report> {
     options,
     contenders.map((contender) => contender.name),
   );
+}
+
+/** Churn of the cluster as a plain function, so that a run needs to know nothing of clusters. */
+function churnOf(cluster: Cluster): Churn {
+  return async (ratePerSecond, forMs) => (await churn(cluster, { ratePerSecond, forMs })).events;
 }
 
 async function contendersOf(options: BenchOptions): Promise<Contender[]> {
@@ -69,8 +78,8 @@ function reportOf(runs: readonly CoreRun[], options: BenchOptions, names: readon
     name: "core",
     title: "Core: eight kinds of the seed cluster, beside client-go and kube-rs",
     how: [
-      `Pods, services, deployments, replicasets, statefulsets, daemonsets, jobs and cronjobs of the ${options.shape} shape on a real control ` +
-        `plane (${objects.map(shown).join(" or ")} objects), ${options.runs} interleaved runs of each program, one at a time. Time to sync is from the ` +
+      `Pods, services, deployments, replicasets, statefulsets, daemonsets, jobs and cronjobs of the ${options.shape} shape on a real ` +
+        `kube-apiserver and etcd (${objects.map(shown).join(" or ")} objects), ${options.runs} interleaved runs of each program, one at a time. Time to sync is from the ` +
         "start of the process; CPU is user and system time of all its threads. Memory is read at the moment of sync and again after a " +
         `pause. CPU per event is what churn of pod updates costs above idle. client-go: shared informers over protobuf with a transform ` +
         "that drops what no one reads, and indexes by IP, node, owner and label. kube-rs: streaming lists (JSON) into reflector stores, " +

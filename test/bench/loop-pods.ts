@@ -1,7 +1,8 @@
-/** `full`: as large as a real pod (about 20 KB of JSON). `slim`: what is needed, so that 150,000 fit into the server. */
+/** `full`: as large as a real pod (about 17 KB of JSON). `slim`: what is needed, so that 150,000 fit into the server. */
 export type PodSize = "full" | "slim";
 
 const ENV_VARS = 18;
+const VOLUMES = 10;
 const PODS_PER_APP = 4;
 const NODES = 53;
 const NAMESPACES = 40;
@@ -32,7 +33,7 @@ export function benchPod(
       labels,
       annotations: {
         "example.org/round": String(round),
-        ...(size === "full" ? { "example.org/notes": "n".repeat(900) } : {}),
+        ...(size === "full" ? { "example.org/notes": "n".repeat(1500) } : {}),
       },
       ownerReferences: [owner],
       ...(size === "full" ? { managedFields: managedFields() } : {}),
@@ -97,7 +98,8 @@ function containerOf(name: string, app: number, size: PodSize): Record<string, u
     resources: { requests: { cpu: "100m", memory: "128Mi" }, limits: { cpu: "1", memory: "512Mi" } },
     livenessProbe: probe,
     readinessProbe: probe,
-    volumeMounts: Array.from({ length: 4 }, (_, at) => ({
+    startupProbe: probe,
+    volumeMounts: Array.from({ length: VOLUMES }, (_, at) => ({
       name: `volume-${at}`,
       mountPath: `/mnt/volume-${at}`,
       readOnly: true,
@@ -108,7 +110,7 @@ function containerOf(name: string, app: number, size: PodSize): Record<string, u
 }
 
 function volumes(app: number): Record<string, unknown>[] {
-  return Array.from({ length: 4 }, (_, at) => ({
+  return Array.from({ length: VOLUMES }, (_, at) => ({
     name: `volume-${at}`,
     configMap: { name: `app-${app}-config-${at}`, defaultMode: 420 },
   }));
@@ -130,7 +132,7 @@ function managedFields(): Record<string, unknown>[] {
     "f:resources": {},
     "f:ports": {},
   };
-  return ["manager", "kubelet"].map((manager) => ({
+  return ["manager", "scheduler", "kubelet"].map((manager) => ({
     manager,
     operation: "Update",
     apiVersion: "v1",

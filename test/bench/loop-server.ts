@@ -91,6 +91,6 @@ process.on("message", async (message: ToServer) => {
       return;
     case "stop":
       await server.stop();
-      process.disconnect();
+      process.disconnect?.();
   }
 });

@@ -1,4 +1,4 @@
-import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { createController } from "../../core/index.ts";
 import { pods } from "../../core/kinds/index.ts";
 import { type FromSubject, type LoopDelay, monotonicMs, type ToSubject } from "./loop-messages.ts";
@@ -6,7 +6,17 @@ import { type FromSubject, type LoopDelay, monotonicMs, type ToSubject } from ".
 const RESOLUTION_MS = 1;
 
 // What an embedder would ask for: identity, labels, owners, where a pod runs and how it is.
-const followed = pods.select("phase", "podIP", "hostIP", "nodeName", "ready", "labels", "owners", "containers");
+const followed = pods.select(
+  "phase",
+  "podIP",
+  "hostIP",
+  "nodeName",
+  "ready",
+  "labels",
+  "owners",
+  "containers.name",
+  "containers.image",
+);
 
 interface Following {
   readonly objects: number;
@@ -14,7 +24,7 @@ interface Following {
 }
 
 class Subject {
-  readonly #delay: IntervalHistogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  readonly #delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   #versions: string[] = [];
   #seenAtMs: number[] = [];
   #following: Following | undefined;
@@ -100,6 +110,6 @@ process.on("message", async (message: ToSubject) => {
       return;
     case "stop":
       await subject.stop();
-      process.disconnect();
+      process.disconnect?.();
   }
 });

@@ -1,28 +1,30 @@
 import { createController } from "../../core/index.ts";
 import {
-  cronjobs,
-  daemonsets,
+  cronJobs,
+  daemonSets,
   deployments,
   jobs,
   pods,
-  replicasets,
+  replicaSets,
   services,
-  statefulsets,
+  statefulSets,
 } from "../../core/kinds/index.ts";
 
-// The fields that the peers keep, no more and no less; name, namespace, uid, version and deletion are in every row.
+const META = ["labels", "owners"] as const;
+
+// The fields that the peers keep, no more and no less; name, namespace, uid, version and times are in every row.
 const KINDS = [
   // The peers have no field selector, so ended pods are followed here too.
   pods
     .where({ fieldSelector: "" })
-    .select("labels", "owners", "phase", "podIP", "hostIP", "nodeName", "ready", "containers"),
-  services.select("labels", "owners", "clusterIP", "clusterIPs", "type", "ports", "selector"),
-  deployments.select("labels", "owners", "replicas", "readyReplicas"),
-  replicasets.select("labels", "owners", "replicas", "readyReplicas"),
-  statefulsets.select("labels", "owners", "replicas", "readyReplicas"),
-  daemonsets.select("labels", "owners", "desired", "ready"),
-  jobs.select("labels", "owners", "active", "succeeded", "failed"),
-  cronjobs.select("labels", "owners", "schedule", "suspend"),
+    .select(...META, "phase", "podIP", "podIPs", "hostIP", "nodeName", "ready", "containers.name", "containers.image"),
+  services.select(...META, "clusterIP", "clusterIPs", "type", "ports", "selector"),
+  deployments.select(...META, "desiredReplicas", "replicas", "readyReplicas"),
+  replicaSets.select(...META, "desiredReplicas", "replicas", "readyReplicas"),
+  statefulSets.select(...META, "desiredReplicas", "replicas", "readyReplicas"),
+  daemonSets.select(...META, "desiredNumberScheduled", "numberReady"),
+  jobs.select(...META, "active", "succeeded", "failed"),
+  cronJobs.select(...META, "schedule", "suspended"),
 ] as const;
 
 type State = "synced" | "mark" | "end";

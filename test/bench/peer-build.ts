@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { access, cp, mkdir, mkdtemp, readFile, rename, rm } from "node:fs/promises";
-import { homedir } from "node:os";
+import { cp, mkdir, mkdtemp, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { FairleadError } from "../../core/errors.ts";
+import { cacheFolder, exists, withLock } from "../cluster/build-cache.ts";
 
 /** Programs that Fairlead is compared with. */
 export type PeerName = "client-go" | "kube-rs";
@@ -35,13 +35,20 @@ const PEERS: Readonly<Record<PeerName, PeerSource>> = {
 
 /** Path of a peer's program, built first if the cache has none for these sources. Throws BENCH_PEER_NOT_BUILT. */
 export async function buildPeer(name: PeerName, progress: (line: string) => void): Promise<string> {
-  const { files, build } = PEERS[name];
   const source = peerFolder(name);
-  const folder = join(cacheFolder(), "peers", `${name}-${await hashOf(source, files)}`);
-  const program = join(folder, "peer");
-  if (await exists(program)) {
-    return program;
+  const folder = join(cacheFolder(), "peers", `${name}-${await hashOf(source, PEERS[name].files)}`);
+  if (!(await exists(folder))) {
+    const waiting = (pid: number): void => progress(`waiting for process ${pid}, which builds ${name}`);
+    await withLock(folder, waiting, async () => {
+      if (!(await exists(folder))) {
+        await buildInto(folder, name, progress);
+      }
+    });
   }
+  return join(folder, "peer");
+}
+
+async function buildInto(folder: string, name: PeerName, progress: (line: string) => void): Promise<void> {
   progress(`building ${name} (once; minutes)`);
   const startedAtMs = Date.now();
   await mkdir(dirname(folder), { recursive: true });
@@ -51,26 +58,15 @@ export async function buildPeer(name: PeerName, progress: (line: string) => void
     const copy = join(work, "source");
     const out = join(work, "out");
     await mkdir(out);
-    for (const file of files) {
-      await cp(join(source, file), join(copy, file), { recursive: true });
+    for (const file of PEERS[name].files) {
+      await cp(join(peerFolder(name), file), join(copy, file), { recursive: true });
     }
-    await build(copy, out);
-    await rename(out, folder).catch(async (error: unknown) => {
-      if (!(await exists(program))) {
-        throw error;
-      }
-    });
+    await PEERS[name].build(copy, out);
+    await rename(out, folder);
   } finally {
     await rm(work, { recursive: true, force: true });
   }
   progress(`built ${name} in ${Math.round((Date.now() - startedAtMs) / 1000)} s`);
-  return program;
-}
-
-/** The folder that the programs of tests and benches are kept in between checkouts. */
-function cacheFolder(): string {
-  const { FAIRLEAD_CLUSTER_CACHE: own, XDG_CACHE_HOME: shared } = process.env;
-  return own ?? join(shared ?? join(homedir(), ".cache"), "fairlead", "cluster");
 }
 
 /** Sources lie beside this file, whether it runs from the checkout or was compiled into dist/. */
@@ -85,13 +81,6 @@ async function hashOf(source: string, files: readonly string[]): Promise<string>
     hash.update(`${file}\0`).update(await readFile(join(source, file)));
   }
   return hash.digest("hex").slice(0, 16);
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 async function runTool(command: string, args: readonly string[], cwd: string, wanted: string): Promise<void> {
