@@ -44,16 +44,16 @@ async function main(): Promise<void> {
     });
   }
   await controller.start();
+  // client-go says "synced" when its handlers have seen all objects; so does this.
+  while (changes < objectsOf(KINDS.map((kind) => controller.store.status(kind.name)))) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
 
   const say = (state: State, more: Readonly<Record<string, number>> = {}): void => {
     const cpu = process.cpuUsage();
-    let objects = 0;
-    let events = 0;
-    for (const kind of KINDS) {
-      const status = controller.store.status(kind.name);
-      objects += status.objects;
-      events += status.events;
-    }
+    const states = KINDS.map((kind) => controller.store.status(kind.name));
+    const objects = objectsOf(states);
+    const events = states.reduce((sum, status) => sum + status.events, 0);
     console.log(JSON.stringify({ state, ...more, objects, events, changes, cpu_ms: (cpu.user + cpu.system) / 1000 }));
   };
   // Before the first line: who reads it may send a signal at once, and an unhandled SIGUSR1 would start Node's inspector.
@@ -64,6 +64,10 @@ async function main(): Promise<void> {
   });
   const nowMs = performance.timeOrigin + performance.now();
   say("synced", { synced_ms: spawnedAt === undefined ? performance.now() : nowMs - Number(spawnedAt) });
+}
+
+function objectsOf(states: readonly { readonly objects: number }[]): number {
+  return states.reduce((sum, status) => sum + status.objects, 0);
 }
 
 await main();

@@ -23,7 +23,7 @@ ${BENCHES.map((bench) => `  ${bench.name.padEnd(12)} ${bench.summary}`).join("\n
   --output json   print one JSON object with all that was measured, and progress to stderr
   --help          this text
 
-The exit code is 1 when a bench failed, 3 when all ran and a number was missed.`;
+The exit code is 1 when a bench failed, 2 when it was asked for wrongly, 3 when all ran and a number was missed.`;
 
 interface Request {
   readonly benches: readonly Bench[];
@@ -33,13 +33,18 @@ interface Request {
 }
 
 const SHAPES = ["small", "seed", "large"] as const;
+const EXIT_USAGE = 2;
 const EXIT_MISSED = 3;
 
 async function main(): Promise<number> {
   const request = readRequest(process.argv.slice(2));
+  if (request === "help") {
+    console.log(HELP);
+    return 0;
+  }
   if (typeof request === "string") {
     console.error(request);
-    return request === HELP ? 0 : 2;
+    return EXIT_USAGE;
   }
   const machine = await describeMachine();
   request.options.progress(`${machineLine(machine)}; load average ${loadAverage()}`);
@@ -74,7 +79,7 @@ async function main(): Promise<number> {
   return reports.every((report) => report.bars.every(isHeld)) ? 0 : EXIT_MISSED;
 }
 
-/** What was asked for, or the text that explains why it cannot be done. */
+/** What was asked for, "help", or the text that explains why it cannot be done. */
 function readRequest(argv: readonly string[]): Request | string {
   const { values, positionals } = parseArgs({
     args: [...argv],
@@ -88,7 +93,10 @@ function readRequest(argv: readonly string[]): Request | string {
       help: { type: "boolean" },
     },
   });
-  if (values.help === true || positionals.length === 0) {
+  if (values.help === true) {
+    return "help";
+  }
+  if (positionals.length === 0) {
     return HELP;
   }
   const benches: Bench[] = [];
