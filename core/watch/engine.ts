@@ -1,0 +1,322 @@
+import { FairleadError, messageOf } from "../errors.ts";
+import type { RowPlan } from "../kinds/plan.ts";
+import type { Transport } from "../kube/transport.ts";
+import { type Logger, silentLogger } from "../log.ts";
+import { RowBuilder } from "../store/row.ts";
+import type { StoreWriter } from "../store/store.ts";
+import { spread } from "./backoff.ts";
+import { type Clock, realClock, type Timer } from "./clock.ts";
+import { CommitBatch } from "./commit-batch.ts";
+import { type AuditResult, auditKind } from "./drift-audit.ts";
+import { KindGroup } from "./kind-group.ts";
+import { WATCH_LIMITS, type WatchLimits } from "./limits.ts";
+import { LoadGate } from "./load-gate.ts";
+import { isInScope, type NamespaceScope, planScope, type ScopePlan } from "./namespace-scope.ts";
+import { NAMESPACE_PLAN, NamespaceSet } from "./namespace-set.ts";
+import { Reflector, type ReflectorHost } from "./reflector.ts";
+import type { ReflectorState } from "./reflector-state.ts";
+import { WatchMemory } from "./watch-memory.ts";
+
+const MAINTAIN_MS = 250;
+const FIRST_LOADS_AT_ONCE = 16;
+
+/** How to make an engine. */
+export interface EngineOptions {
+  readonly transport: Transport;
+  /** The one writer of the store; the engine opens the kinds. */
+  readonly store: StoreWriter;
+  readonly plans: readonly RowPlan[];
+  /** Default: all namespaces, by one watch per kind. */
+  readonly scope?: NamespaceScope;
+  readonly clock?: Clock;
+  /** Numbers in [0, 1). Default Math.random. */
+  readonly random?: () => number;
+  readonly log?: Logger;
+  readonly limits?: Partial<WatchLimits>;
+  /** Milliseconds between two audits of a kind; 0 = none. Default 600000. */
+  readonly auditEveryMs?: number;
+  /** What was found out about the server before. */
+  readonly memory?: WatchMemory;
+}
+
+/** What one kind's reflectors are doing. */
+export interface KindActivity {
+  readonly synced: boolean;
+  readonly reflectors: readonly { readonly namespace?: string; readonly state: ReflectorState }[];
+}
+
+/** Follows kinds into a store. Belongs to one thread. */
+export interface Engine {
+  start(): void;
+  /** Follows one more kind. Throws STORE_KIND_EXISTS. */
+  addKind(plan: RowPlan): void;
+  /** Stops following a kind; its objects vanish with tombstones. */
+  dropKind(name: string): void;
+  /** Lists a kind again although its watch is healthy. */
+  relist(name: string, reason: string): void;
+  /** Something changed: kinds that wait for credentials, rights or the resource try again now. */
+  wake(): void;
+  /** Compares a kind with the server now. Throws WATCH_UNKNOWN_KIND. */
+  audit(name: string): Promise<AuditResult>;
+  status(): Readonly<Record<string, KindActivity>>;
+  /** Ends all requests and timers at once. The transport and the store stay. */
+  stop(): void;
+}
+
+/** Makes an engine; nothing happens before `start`. */
+export function createEngine(options: EngineOptions): Engine {
+  return new WatchEngine(options);
+}
+
+class WatchEngine implements Engine {
+  readonly #options: EngineOptions;
+  readonly #host: ReflectorHost;
+  readonly #log: Logger;
+  readonly #scope: NamespaceScope;
+  readonly #scopePlan: ScopePlan;
+  readonly #groups = new Map<string, KindGroup>();
+  readonly #gate = new LoadGate(FIRST_LOADS_AT_ONCE);
+  readonly #namespaces = new Set<string>();
+  readonly #aborted = new AbortController();
+  #namespaceReflector: Reflector | undefined;
+  #namespacesKnown = false;
+  #maintainTimer: Timer | undefined;
+  #auditTimer: Timer | undefined;
+  #state: "new" | "running" | "stopped" = "new";
+
+  constructor(options: EngineOptions) {
+    this.#options = options;
+    this.#log = options.log ?? silentLogger;
+    this.#scope = options.scope ?? {};
+    this.#scopePlan = planScope(this.#scope);
+    this.#host = {
+      transport: options.transport,
+      clock: options.clock ?? realClock,
+      random: options.random ?? Math.random,
+      limits: { ...WATCH_LIMITS, ...options.limits },
+      builder: new RowBuilder(),
+      memory: options.memory ?? new WatchMemory(),
+      batch: new CommitBatch(options.store, (error) => {
+        this.#log.error({ detail: messageOf(error) }, "the store's commit failed");
+      }),
+      report: (level, code, detail, plan, scope) => {
+        this.#log[level]({ kind: plan.name, namespace: scope.namespace, code, detail }, "watch");
+      },
+    };
+    for (const plan of options.plans) {
+      this.#open(plan);
+    }
+  }
+
+  start(): void {
+    if (this.#state !== "new") {
+      return;
+    }
+    this.#state = "running";
+    if (this.#scopePlan.kind === "follow" && [...this.#groups.values()].some((group) => group.plan.namespaced)) {
+      this.#followNamespaces();
+    }
+    for (const group of this.#groups.values()) {
+      this.#follow(group);
+    }
+    this.#planMaintenance();
+    this.#planAudit();
+  }
+
+  addKind(plan: RowPlan): void {
+    const group = this.#open(plan);
+    if (this.#state === "running") {
+      if (this.#scopePlan.kind === "follow" && plan.namespaced) {
+        this.#followNamespaces();
+      }
+      this.#follow(group);
+    }
+  }
+
+  dropKind(name: string): void {
+    const group = this.#groups.get(name);
+    if (group !== undefined) {
+      this.#groups.delete(name);
+      group.stop();
+      group.writer.clear();
+      this.#host.batch.touch();
+    }
+  }
+
+  relist(name: string, reason: string): void {
+    this.#groups.get(name)?.relist(reason);
+  }
+
+  wake(): void {
+    this.#namespaceReflector?.wake();
+    for (const group of this.#groups.values()) {
+      group.wake();
+    }
+  }
+
+  async audit(name: string): Promise<AuditResult> {
+    const group = this.#groups.get(name);
+    if (group === undefined) {
+      throw new FairleadError("WATCH_UNKNOWN_KIND", `"${name}" is not followed`);
+    }
+    return this.#audit(group);
+  }
+
+  status(): Readonly<Record<string, KindActivity>> {
+    return Object.fromEntries(
+      [...this.#groups].map(([name, group]) => [
+        name,
+        {
+          synced: group.synced,
+          reflectors: group.reflectors.map(({ scope, state }) => ({ namespace: scope.namespace, state })),
+        },
+      ]),
+    );
+  }
+
+  stop(): void {
+    if (this.#state === "stopped") {
+      return;
+    }
+    this.#state = "stopped";
+    this.#aborted.abort();
+    this.#maintainTimer?.clear();
+    this.#auditTimer?.clear();
+    this.#gate.clear();
+    this.#namespaceReflector?.stop();
+    for (const group of this.#groups.values()) {
+      group.stop();
+    }
+    this.#host.batch.flush();
+  }
+
+  #open(plan: RowPlan): KindGroup {
+    const complete = !plan.namespaced || this.#scopePlan.kind !== "follow";
+    const group = new KindGroup(plan, this.#options.store.open(plan), this.#host, this.#gate, complete);
+    this.#groups.set(plan.name, group);
+    return group;
+  }
+
+  #follow(group: KindGroup): void {
+    const scope = this.#scopePlan;
+    if (!group.plan.namespaced) {
+      group.follow({});
+      return;
+    }
+    if (scope.kind === "cluster") {
+      group.follow({ fieldSelector: scope.fieldSelector });
+      return;
+    }
+    for (const namespace of scope.kind === "fixed" ? scope.namespaces : this.#namespaces) {
+      group.follow({ namespace });
+    }
+    if (scope.kind === "fixed" || this.#namespacesKnown) {
+      group.complete();
+    }
+  }
+
+  #followNamespaces(): void {
+    if (this.#namespaceReflector !== undefined) {
+      return;
+    }
+    const set = new NamespaceSet((name, exists) => this.#onNamespace(name, exists));
+    const ignore = (): void => {};
+    this.#namespaceReflector = new Reflector(NAMESPACE_PLAN, {}, set, this.#host, {
+      synced: () => {
+        this.#namespacesKnown = true;
+        for (const group of this.#groups.values()) {
+          group.complete();
+        }
+      },
+      current: ignore,
+      phase: ignore,
+      version: ignore,
+      count: ignore,
+      refused: ignore,
+    });
+    this.#namespaceReflector.start();
+  }
+
+  #onNamespace(name: string, exists: boolean): void {
+    if (!isInScope(this.#scope, name)) {
+      return;
+    }
+    if (exists) {
+      this.#namespaces.add(name);
+    } else {
+      this.#namespaces.delete(name);
+    }
+    for (const group of this.#groups.values()) {
+      if (!group.plan.namespaced) {
+        continue;
+      }
+      if (exists) {
+        group.follow({ namespace: name });
+      } else {
+        group.unfollow(name);
+      }
+    }
+  }
+
+  #planMaintenance(): void {
+    const { clock } = this.#host;
+    this.#maintainTimer = clock.setTimer(
+      MAINTAIN_MS,
+      () => {
+        try {
+          this.#options.store.maintain(clock.wallNow());
+        } catch (error) {
+          this.#log.error({ detail: messageOf(error) }, "the store's housekeeping failed");
+        }
+        this.#planMaintenance();
+      },
+      true,
+    );
+  }
+
+  #planAudit(): void {
+    const every = this.#options.auditEveryMs ?? 600_000;
+    if (every <= 0) {
+      return;
+    }
+    const { clock, random } = this.#host;
+    this.#auditTimer = clock.setTimer(
+      spread(every, random),
+      () => {
+        void this.#auditAll().then(() => {
+          if (this.#state === "running") {
+            this.#planAudit();
+          }
+        });
+      },
+      true,
+    );
+  }
+
+  async #auditAll(): Promise<void> {
+    for (const group of [...this.#groups.values()]) {
+      if (this.#state === "running" && group.synced) {
+        await this.#audit(group);
+      }
+    }
+  }
+
+  async #audit(group: KindGroup): Promise<AuditResult> {
+    const result = await auditKind(group, this.#host, this.#aborted.signal);
+    if (this.#state !== "running") {
+      return result;
+    }
+    const kind = group.plan.name;
+    if (result.outcome === "skipped") {
+      this.#log.info({ kind, detail: result.reason }, "drift audit skipped");
+      return result;
+    }
+    group.writer.status.add("audits", 1);
+    if (result.outcome === "drift") {
+      group.writer.status.add("drift", result.drift);
+      this.#log.error({ kind, objects: result.drift }, "the store differed from the server and is loaded again");
+      group.relist("the drift audit found a difference");
+    }
+    return result;
+  }
+}
