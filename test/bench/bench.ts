@@ -8,6 +8,8 @@ export interface BenchOptions {
   readonly quick: boolean;
   /** Shape of the seeded cluster. */
   readonly shape: "small" | "seed" | "large";
+  /** Programs that "core" measures; empty for all. */
+  readonly only: readonly string[];
   /** Says one line about how far the bench is. */
   readonly progress: (line: string) => void;
 }

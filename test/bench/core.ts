@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { FairleadError } from "../../core/errors.ts";
 import { type Cluster, churn, startCluster } from "../cluster/cluster.ts";
 import type { BenchOptions } from "./bench.ts";
 import type { Contender } from "./contender.ts";
@@ -51,14 +52,29 @@ function churnOf(cluster: Cluster): Churn {
 }
 
 async function contendersOf(options: BenchOptions): Promise<Contender[]> {
+  const isWanted = (name: string): boolean => options.only.length === 0 || options.only.includes(name);
   const contenders: Contender[] = [];
-  for (const name of ["client-go", "kube-rs"] as const) {
-    contenders.push({ name, command: await buildPeer(name, options.progress), args: [] });
+  for (const name of [CLIENT_GO, KUBE_RS] as const) {
+    if (isWanted(name)) {
+      contenders.push({ name, command: await buildPeer(name, options.progress), args: [] });
+    }
   }
   // The built JavaScript: what users run. Type stripping at run time would cost memory that they do not pay.
   const ours = fileURLToPath(new URL("../../dist/test/bench/ours.js", import.meta.url));
-  contenders.push({ name: OURS, command: process.execPath, args: [ours, "thread"] });
-  contenders.push({ name: OURS_INLINE, command: process.execPath, args: [ours, "inline"] });
+  for (const [mode, name] of [
+    ["thread", OURS],
+    ["inline", OURS_INLINE],
+  ]) {
+    if (isWanted(mode)) {
+      contenders.push({ name, command: process.execPath, args: [ours, mode] });
+    }
+  }
+  if (contenders.length === 0) {
+    throw new FairleadError(
+      "BENCH_NO_PROGRAM",
+      `--only ${options.only.join(", ")} names none of client-go, kube-rs, thread, inline`,
+    );
+  }
   return contenders;
 }
 
@@ -87,7 +103,7 @@ function reportOf(runs: readonly CoreRun[], options: BenchOptions, names: readon
         "its ingest thread and inline.",
     ],
     tables: [syncTable(names, of), memoryTable(names, of), churnTable(names, of, runs)],
-    bars: [...barsOf(OURS, of), ...barsOf(OURS_INLINE, of)],
+    bars: [OURS, OURS_INLINE].filter((name) => names.includes(name)).flatMap((name) => barsOf(name, of)),
     notes: [
       `Load average before the runs: ${shown(Math.min(...loads))} to ${shown(Math.max(...loads))}, the control plane itself included.`,
       ...(objects.length > 1 ? ["The programs did not agree on the number of objects: do not trust this table."] : []),
