@@ -69,17 +69,15 @@ export function spawnThread<In, Out>(options: ThreadOptions<Out>): Thread<In> {
   return new WorkerThread<In, Out>(options);
 }
 
-/** The process's own flags without those that belong to its main script only and would keep a thread from starting. */
-function threadFlags(flags: readonly string[]): string[] {
-  const kept: string[] = [];
-  for (let i = 0; i < flags.length; i++) {
-    if (/^(-e|--eval|-p|--print|-pe)$/.test(flags[i])) {
-      i++;
-    } else if (!/^--(input-type|eval|print|test|watch|inspect)\b/.test(flags[i])) {
-      kept.push(flags[i]);
-    }
+/**
+ * A thread takes over the flags of its process, except where the process runs a script given on the command line: those
+ * flags keep a thread from starting, so that only the ones that limit or extend it are passed on.
+ */
+function threadFlags(flags: readonly string[]): string[] | undefined {
+  if (!flags.some((flag) => /^(-e|-p|-pe|--eval|--print|--input-type)\b/.test(flag))) {
+    return undefined;
   }
-  return kept;
+  return flags.filter((flag) => /^--(permission|allow-|no-addons|conditions=|import=|require=)/.test(flag));
 }
 
 class WorkerThread<In, Out> implements Thread<In> {
