@@ -42,7 +42,8 @@ export async function churn(target: Pick<ApiClient, "request">, options: ChurnOp
   if (pods.length === 0) {
     throw new FairleadError("CLUSTER_NO_PODS", "the cluster has no pods to churn; seed it first");
   }
-  const inFlight = new Set<Promise<void>>();
+  // Never two patches of one pod at once: the API server would run into its own conflicts and try again, slowly.
+  const inFlight = new Map<PodName, Promise<void>>();
   const startedAtMs = performance.now();
   const total = Math.round((options.ratePerSecond * options.forMs) / 1000);
   let events = 0;
@@ -52,12 +53,16 @@ export async function churn(target: Pick<ApiClient, "request">, options: ChurnOp
     const now = performance.now();
     const due = Math.min(total, Math.floor(((now - startedAtMs) / 1000) * options.ratePerSecond) + 1);
     for (; at < due && inFlight.size < IN_FLIGHT; at++) {
-      const patched = patch(target, pods[at % pods.length], at).then((taken) => {
+      const pod = pods[at % pods.length];
+      if (inFlight.has(pod)) {
+        break;
+      }
+      const patched = patch(target, pod, at).then((taken) => {
         events += taken ? 1 : 0;
         failures += taken ? 0 : 1;
-        inFlight.delete(patched);
+        inFlight.delete(pod);
       });
-      inFlight.add(patched);
+      inFlight.set(pod, patched);
     }
     if (now - startedAtMs > 2 * options.forMs) {
       break; // The server cannot keep up: the achieved rate says so.
@@ -68,7 +73,7 @@ export async function churn(target: Pick<ApiClient, "request">, options: ChurnOp
     }
     await delay(Math.min(LONGEST_PAUSE_MS, 1000 / options.ratePerSecond));
   }
-  await Promise.all(inFlight);
+  await Promise.all(inFlight.values());
   const tookMs = Math.max(performance.now() - startedAtMs, options.signal?.aborted === true ? 0 : options.forMs);
   return { events, failures, tookMs: Math.round(tookMs), ratePerSecond: rate(events, tookMs) };
 }

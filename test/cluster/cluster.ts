@@ -9,9 +9,9 @@ import {
   ALL_COMPONENTS,
   auditPolicy,
   type ComponentName,
-  type EtcdPorts,
   type Layout,
   layoutOf,
+  type Ports,
   type ProcessName,
   programOf,
 } from "./components.ts";
@@ -154,14 +154,14 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
 async function startOnce(options: ClusterOptions, data: string | undefined, progress: Progress): Promise<Cluster> {
   const components = ALL_COMPONENTS.filter((name) => (options.components ?? ALL_COMPONENTS).includes(name));
   const programs = await ensurePrograms(components.map(programOf), progress);
-  const [port, clientPort, peerPort] = await freePorts(3);
+  const [apiserver, etcd, etcdPeer, kwok] = await freePorts(4);
+  const ports: Ports = { apiserver, etcd, etcdPeer, kwok };
   const layout = layoutOf(await mkdtemp(join(tmpdir(), "fairlead-cluster-")));
   const supervised = new Supervised(layout.folder);
   try {
-    const etcd = { client: clientPort, peer: peerPort };
-    const credentials = await writeFiles(layout, port, data);
-    const plane = new ControlPlane({ layout, programs, etcd, supervised });
-    const cluster = clusterOf({ layout, plane, supervised, credentials, port, etcd, options });
+    const credentials = await writeFiles(layout, apiserver, data);
+    const plane = new ControlPlane({ layout, programs, ports, supervised });
+    const cluster = clusterOf({ layout, plane, supervised, credentials, ports, options });
     await startAll(plane, components);
     return cluster;
   } catch (error) {
@@ -230,18 +230,18 @@ interface ClusterParts {
   readonly plane: ControlPlane;
   readonly supervised: Supervised;
   readonly credentials: Credentials;
-  readonly port: number;
-  readonly etcd: EtcdPorts;
+  readonly ports: Ports;
   readonly options: ClusterOptions;
 }
 
 function clusterOf(parts: ClusterParts): Cluster {
-  const { layout, plane, supervised, credentials, port, etcd, options } = parts;
+  const { layout, plane, supervised, credentials, ports, options } = parts;
   const { authority, admin } = credentials;
   const caPem = authority.certPem;
+  const port = ports.apiserver;
   const url = `https://127.0.0.1:${port}`;
   const flags = {
-    etcdPort: etcd.client,
+    etcdPort: ports.etcd,
     flags: options.apiServerFlags ?? {},
     featureGates: options.featureGates ?? {},
   };
@@ -273,8 +273,8 @@ function clusterOf(parts: ClusterParts): Cluster {
   }
 
   async function compactEtcd(): Promise<number> {
-    const revision = await etcdRevision(etcd.client);
-    await etcdCompact(etcd.client, revision);
+    const revision = await etcdRevision(ports.etcd);
+    await etcdCompact(ports.etcd, revision);
     return revision;
   }
 
@@ -291,7 +291,7 @@ function clusterOf(parts: ClusterParts): Cluster {
   const cluster: Cluster = {
     url,
     port,
-    etcdPort: etcd.client,
+    etcdPort: ports.etcd,
     folder: layout.folder,
     kubeconfigPath: layout.kubeconfig("admin"),
     caPem,
@@ -326,7 +326,7 @@ function clusterOf(parts: ClusterParts): Cluster {
     },
     async snapshotEtcd() {
       const folder = join(layout.folder, "snapshots", String(++snapshots));
-      const revision = await etcdRevision(etcd.client);
+      const revision = await etcdRevision(ports.etcd);
       // Frozen in between two writes, its files are what a crash would leave behind, and it recovers from that.
       plane.freeze("etcd");
       try {

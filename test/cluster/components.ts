@@ -29,9 +29,11 @@ export interface Layout {
 }
 
 /** Ports on loopback. */
-export interface EtcdPorts {
-  readonly client: number;
-  readonly peer: number;
+export interface Ports {
+  readonly apiserver: number;
+  readonly etcd: number;
+  readonly etcdPeer: number;
+  readonly kwok: number;
 }
 
 /** What an API server is started with. */
@@ -89,9 +91,9 @@ export function auditPolicy(): string {
 }
 
 /** Arguments of etcd. Nothing is synced to disk: a test cluster need not survive the machine. */
-export function etcdArgs(layout: Layout, ports: EtcdPorts): readonly string[] {
-  const client = `http://127.0.0.1:${ports.client}`;
-  const peer = `http://127.0.0.1:${ports.peer}`;
+export function etcdArgs(layout: Layout, ports: Ports): readonly string[] {
+  const client = `http://127.0.0.1:${ports.etcd}`;
+  const peer = `http://127.0.0.1:${ports.etcdPeer}`;
   return flags({
     name: "test",
     "data-dir": layout.etcdData,
@@ -174,12 +176,13 @@ export function schedulerArgs(layout: Layout): readonly string[] {
 }
 
 /** Arguments of kwok, which plays every node and every pod by the stages of this folder. */
-export function kwokArgs(layout: Layout): readonly string[] {
+export function kwokArgs(layout: Layout, ports: Ports): readonly string[] {
   return flags({
     kubeconfig: layout.kubeconfig("kwok"),
     config: join(sourceFolder(), "modules", "kwok", "stages.yaml"),
     "manage-all-nodes": "true",
     "node-lease-duration-seconds": "40",
+    "server-address": `127.0.0.1:${ports.kwok}`,
     cidr: "10.128.0.0/12",
   });
 }

@@ -6,10 +6,10 @@ import {
   type ApiServerSettings,
   apiServerArgs,
   controllerManagerArgs,
-  type EtcdPorts,
   etcdArgs,
   kwokArgs,
   type Layout,
+  type Ports,
   type ProcessName,
   programOf,
   schedulerArgs,
@@ -25,7 +25,7 @@ const TERM_DEADLINE_MS = 10_000;
 export interface ControlPlaneParts {
   readonly layout: Layout;
   readonly programs: ReadonlyMap<ProgramName, string>;
-  readonly etcd: EtcdPorts;
+  readonly ports: Ports;
   readonly supervised: Supervised;
 }
 
@@ -128,16 +128,16 @@ export class ControlPlane {
   }
 
   #args(name: ProcessName): readonly string[] {
-    const { layout, etcd } = this.#parts;
+    const { layout, ports } = this.#parts;
     switch (name) {
       case "etcd":
-        return etcdArgs(layout, etcd);
+        return etcdArgs(layout, ports);
       case "controller-manager":
         return controllerManagerArgs(layout);
       case "scheduler":
         return schedulerArgs(layout);
       case "kwok":
-        return kwokArgs(layout);
+        return kwokArgs(layout, ports);
       default:
         return apiServerArgs(layout, this.#apiServer(name).settings);
     }
@@ -154,9 +154,10 @@ export class ControlPlane {
   async #isReady(name: ProcessName): Promise<boolean> {
     switch (name) {
       case "etcd":
-        return etcdIsHealthy(this.#parts.etcd.client);
-      case "scheduler":
+        return isHealthy(`http://127.0.0.1:${this.#parts.ports.etcd}/health`);
       case "kwok":
+        return isHealthy(`http://127.0.0.1:${this.#parts.ports.kwok}/healthz`);
+      case "scheduler":
         return true;
       case "controller-manager":
         return answers(this.#apiServer("apiserver").client, [
@@ -192,9 +193,9 @@ async function answers(client: ApiClient, paths: readonly string[]): Promise<boo
   }
 }
 
-async function etcdIsHealthy(port: number): Promise<boolean> {
+async function isHealthy(url: string): Promise<boolean> {
   try {
-    const response = await fetch(`http://127.0.0.1:${port}/health`, { signal: AbortSignal.timeout(2_000) });
+    const response = await fetch(url, { signal: AbortSignal.timeout(2_000) });
     return response.ok;
   } catch {
     return false;

@@ -19,7 +19,7 @@ export interface SeedResult {
 const CONNECTIONS = 32;
 const LOOK_MS = 1_000;
 const TRIES = 5;
-const STANDSTILL_MS = 120_000;
+const STANDSTILL_MS = 60_000;
 
 /** Creates the objects of a shape and waits until all their pods run; objects that exist are left alone. Throws CLUSTER_SEED_STUCK. */
 export async function seed(
