@@ -21,6 +21,6 @@ export function retryAfterMs(header: string | undefined, wallNowMs: number): num
   if (/^\d{1,15}$/.test(text)) {
     return Number(text) * 1000;
   }
-  const at = Date.parse(text);
+  const at = / GMT$/i.test(text) ? Date.parse(text) : Number.NaN;
   return Number.isNaN(at) ? 0 : Math.max(0, at - wallNowMs);
 }
