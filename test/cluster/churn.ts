@@ -93,7 +93,7 @@ async function patch(target: Pick<ApiClient, "request">, pod: PodName, at: numbe
     const response =
       at % 2 === 0
         ? await target.request("PATCH", `${path}/status`, { status: { conditions: [condition] } }, strategic)
-        : await target.request("PATCH", path, { metadata: { labels: { "example.org/turn": String(at) } } });
+        : await target.request("PATCH", path, { metadata: { labels: { "example.org/turn": String(Math.floor(Date.now() / 1000)) } } });
     return response.status === 200;
   } catch {
     return false;
