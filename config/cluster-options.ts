@@ -36,8 +36,8 @@ export function numberOption(parsed: ParsedOptions, name: string, least = 1): nu
 
 /** The kinds with these plurals. Throws CONFIG_UNKNOWN_KIND. */
 export async function kindsNamed(plurals: readonly string[]): Promise<AnyKind[]> {
-  const { builtInKinds } = await import("../core/kinds/index.ts");
-  const known = new Map(builtInKinds.map((kind) => [kind.name, kind]));
+  const { BUILT_IN_KINDS } = await import("../core/kinds/built-in.ts");
+  const known = new Map(BUILT_IN_KINDS.map((kind) => [kind.name, kind]));
   return [...new Set(plurals)].map((plural) => {
     const kind = known.get(plural);
     if (kind === undefined) {

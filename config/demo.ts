@@ -30,7 +30,7 @@ export async function demo(parsed: ParsedOptions, context: CommandContext): Prom
       }),
     ]);
     const controller = createController({
-      cluster: { kubeconfigText: ready.kubeconfig },
+      cluster: { kubeconfig: { text: ready.kubeconfig } },
       kinds: await kindsNamed([...DEFAULT_KINDS, "nodes", "endpointslices"]),
       ...commonOptions(parsed, context),
     });

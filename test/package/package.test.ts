@@ -47,7 +47,7 @@ test("an installed package follows a cluster of the in-process server", () => {
      server.objects.apply({ apiVersion: "v1", kind: "Pod", metadata: { name: "cart-1", namespace: "shop", labels: { app: "cart" } },
        spec: { containers: [{ name: "web", image: "example.org/cart:1" }] }, status: { phase: "Running", podIP: "10.0.0.7" } });
      {
-       await using cluster = await createController({ cluster: { kubeconfigText: server.kubeconfig() }, kinds: [pods.select("podIP", "labels")] }).start();
+       await using cluster = await createController({ cluster: { kubeconfig: { text: server.kubeconfig() } }, kinds: [pods.select("podIP", "labels")] }).start();
        console.log(cluster.store.read((view) => view.pods.byLabel("app", "cart").map((pod) => pod.status.podIP)).join());
      }
      await server.stop();`,

@@ -1,0 +1,11 @@
+# Node, its shared libraries and Fairlead; nothing else. `npm run image` fills build/image and builds this without a
+# container engine. COPY keeps the layout below / as it was on the building machine.
+FROM scratch
+LABEL org.opencontainers.image.title="fairlead" \
+      org.opencontainers.image.description="Watch caches of a Kubernetes cluster that never drift" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY root/ /
+USER 65532:65532
+ENV NODE_ENV=production
+ENTRYPOINT ["/usr/bin/node", "/app/dist/config/bin.js"]
+CMD ["run"]

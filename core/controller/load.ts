@@ -1,0 +1,69 @@
+import { FairleadError } from "../errors.ts";
+
+const POLL_MS = 20;
+/** Phases of a kind that does not get complete without help from outside: not served, forbidden. */
+const OUT_OF_REACH: readonly number[] = [5, 6];
+
+/** What is waited for. */
+export interface Load {
+  readonly store: {
+    readonly kinds: readonly string[];
+    status(kind: string): { readonly synced: boolean; readonly phase: number; readonly errors: number };
+  };
+  /** 0 waits for ever. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+  /** For the message. */
+  readonly server: string;
+}
+
+/**
+ * Resolves when every kind is complete or out of reach. The counters are in shared memory, so that looking costs nothing.
+ * Throws CONTROLLER_START_TIMEOUT, CONTROLLER_STOPPED.
+ */
+export async function untilLoaded({ store, timeoutMs, signal, server }: Load): Promise<void> {
+  const startedAt = performance.now();
+  const waiting = (): string[] =>
+    store.kinds.filter((kind) => {
+      const status = store.status(kind);
+      return !status.synced && !OUT_OF_REACH.includes(status.phase);
+    });
+  await new Promise<void>((resolve, reject) => {
+    const timer = setInterval(look, POLL_MS);
+    function finish(error?: FairleadError): void {
+      clearInterval(timer);
+      signal.removeEventListener("abort", look);
+      if (error === undefined) {
+        resolve();
+      } else {
+        reject(error);
+      }
+    }
+    function look(): void {
+      if (signal.aborted) {
+        finish(new FairleadError("CONTROLLER_STOPPED", "the controller was stopped before its caches were complete"));
+        return;
+      }
+      const kinds = waiting();
+      if (kinds.length === 0) {
+        finish();
+        return;
+      }
+      if (timeoutMs > 0 && performance.now() - startedAt > timeoutMs) {
+        const failed = kinds.filter((kind) => store.status(kind).errors > 0);
+        finish(
+          new FairleadError(
+            "CONTROLLER_START_TIMEOUT",
+            `the caches of ${kinds.join(", ")} were not complete after ${timeoutMs} ms; ` +
+              (failed.length > 0
+                ? `${server} answers with errors or not at all: see the log, check the address and the network`
+                : "the server is slow: raise startTimeoutMs"),
+            { facts: { kinds, server } },
+          ),
+        );
+      }
+    }
+    signal.addEventListener("abort", look);
+    look();
+  });
+}
