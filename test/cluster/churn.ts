@@ -29,7 +29,13 @@ interface PodName {
   readonly name: string;
 }
 
+interface Turn {
+  readonly at: number;
+  readonly label: string;
+}
+
 const IN_FLIGHT = 64;
+const LABEL_VALUES = 997;
 const LONGEST_PAUSE_MS = 5;
 const PROGRESS_EVERY_MS = 5_000;
 
@@ -78,7 +84,12 @@ export async function churn(target: Pick<ApiClient, "request">, options: ChurnOp
   return { events, failures, tookMs: Math.round(tookMs), ratePerSecond: rate(events, tookMs) };
 }
 
-async function patch(target: Pick<ApiClient, "request">, pod: PodName, at: number): Promise<boolean> {
+/** Another value than the pod had, in this run and in one a moment ago; few values, as labels have. */
+function labelOf(at: number, pods: number): string {
+  return String((Math.floor(Date.now() / 1000) + Math.floor(at / pods)) % LABEL_VALUES);
+}
+
+async function patch(target: Pick<ApiClient, "request">, pod: PodName, turn: Turn): Promise<boolean> {
   const path = `/api/v1/namespaces/${pod.namespace}/pods/${pod.name}`;
   const strategic = { "content-type": "application/strategic-merge-patch+json" };
   const lastTransitionTime = new Date().toISOString();
@@ -86,14 +97,14 @@ async function patch(target: Pick<ApiClient, "request">, pod: PodName, at: numbe
     type: "example.org/Busy",
     status: "True",
     reason: "Churn",
-    message: `turn ${at}`,
+    message: `turn ${turn.at}`,
     lastTransitionTime,
   };
   try {
     const response =
-      at % 2 === 0
+      turn.at % 2 === 0
         ? await target.request("PATCH", `${path}/status`, { status: { conditions: [condition] } }, strategic)
-        : await target.request("PATCH", path, { metadata: { labels: { "example.org/turn": String(Math.floor(Date.now() / 1000)) } } });
+        : await target.request("PATCH", path, { metadata: { labels: { "example.org/turn": turn.label } } });
     return response.status === 200;
   } catch {
     return false;
