@@ -63,7 +63,7 @@ export async function churn(target: Pick<ApiClient, "request">, options: ChurnOp
       if (inFlight.has(pod)) {
         break;
       }
-      const patched = patch(target, pod, at).then((taken) => {
+      const patched = patch(target, pod, { at, label: labelOf(at, pods.length) }).then((taken) => {
         events += taken ? 1 : 0;
         failures += taken ? 0 : 1;
         inFlight.delete(pod);
