@@ -25,8 +25,15 @@ export interface JsonNode {
 
 const encoder = new TextEncoder();
 
-/** Compiles a plan for JSON. */
+/** Trees by plan: a reflector makes a reader for every page and every reconnect. They never change. */
+const compiled = new WeakMap<RowPlan, JsonNode>();
+
+/** Compiles a plan for JSON, once. */
 export function compileJson(plan: RowPlan): JsonNode {
+  const known = compiled.get(plan);
+  if (known !== undefined) {
+    return known;
+  }
   const root = nodeOf(treeOf(plan));
   add(root, "kind", { ...EMPTY, op: JSON_OP.kind });
   add(root, "apiVersion", { ...EMPTY, op: JSON_OP.apiVersion });
@@ -36,6 +43,7 @@ export function compileJson(plan: RowPlan): JsonNode {
       add(metadata.node, "managedFields", { ...EMPTY, op: JSON_OP.cut });
     }
   }
+  compiled.set(plan, root);
   return root;
 }
 

@@ -88,68 +88,80 @@ export class JsonWatchDecoder implements WatchDecoder, UnitReader {
     }
   }
 
-  /** The object comes behind the type; where it comes first it is read afterwards. */
+  /**
+   * The object comes behind the type, and its row is read in passing; where it comes first it is read afterwards. Nothing
+   * is handed out before the whole line was found to be one event.
+   */
   #event(bytes: Uint8Array, start: number, end: number): void {
     const cursor = this.#cursor;
     let type = 0;
-    let waiting = 0;
-    let handled = false;
+    let object = 0;
+    let isRead = false;
     let at = start;
     let separator = OPEN_OBJECT;
     while (bytes[at] === separator) {
-      at = cursor.space(bytes, at + 1, end);
-      if (bytes[at] !== QUOTE) {
-        throw brokenFrame("a watch event has no key where one should be");
-      }
-      cursor.string(bytes, at, end);
+      at = this.#key(bytes, at + 1, end);
       const isType = isKey(TYPE, cursor);
       const isObject = isKey(OBJECT, cursor);
-      at = cursor.space(bytes, cursor.at, end);
-      if (bytes[at] !== COLON) {
-        throw brokenFrame("a watch event has a key without a value");
-      }
-      at = cursor.space(bytes, at + 1, end);
-      const value = at;
-      if (isObject && type !== 0 && !handled) {
-        at = this.#object(type, bytes, value, end);
-        handled = true;
-      } else {
-        at = cursor.skip(bytes, value, end);
-      }
-      if (isType && bytes[value] === QUOTE) {
-        cursor.string(bytes, value, end);
+      at = this.#colon(bytes, cursor.at, end);
+      if (isType && bytes[at] === QUOTE) {
+        cursor.string(bytes, at, end);
         type = eventType(cursor.source, cursor.from, cursor.to);
-      } else if (isObject && !handled) {
-        waiting = value;
+      } else if (isObject) {
+        object = at;
+        isRead = isRow(type);
       }
+      at = isObject && isRead ? this.#rows.read(bytes, at, end) : cursor.skip(bytes, at, end);
       at = cursor.space(bytes, at, end);
       separator = COMMA;
     }
     if (bytes[at] !== CLOSE_OBJECT || firstByte(bytes, at + 1, end) < end) {
       throw brokenFrame("a line is not one watch event");
     }
-    if (!handled) {
-      if (type === 0 || waiting === 0) {
-        throw brokenFrame("a watch event has no type or no object");
-      }
-      this.#object(type, bytes, waiting, end);
+    if (type === 0 || object === 0) {
+      throw brokenFrame("a watch event has no type or no object");
     }
+    if (isRow(type) && !isRead) {
+      this.#rows.read(bytes, object, end);
+    }
+    this.#hand(type, bytes, object, end);
   }
 
-  #object(type: number, bytes: Uint8Array, start: number, end: number): number {
-    if (type === EVENT.error || type === EVENT.bookmark) {
-      const next = this.#cursor.skip(bytes, start, end);
-      const value = parse(bytes, start, next);
-      if (type === EVENT.error) {
-        this.#error(value);
-      } else {
-        this.#bookmark(value);
-      }
-      return next;
+  #key(bytes: Uint8Array, start: number, end: number): number {
+    const at = this.#cursor.space(bytes, start, end);
+    if (bytes[at] !== QUOTE) {
+      throw brokenFrame("a watch event has no key where one should be");
     }
-    const next = this.#rows.read(bytes, start, end);
-    this.#sink.event(type === EVENT.added ? "ADDED" : type === EVENT.modified ? "MODIFIED" : "DELETED", this.#builder);
-    return next;
+    this.#cursor.string(bytes, at, end);
+    return at;
+  }
+
+  #colon(bytes: Uint8Array, start: number, end: number): number {
+    const at = this.#cursor.space(bytes, start, end);
+    if (bytes[at] !== COLON) {
+      throw brokenFrame("a watch event has a key without a value");
+    }
+    return this.#cursor.space(bytes, at + 1, end);
+  }
+
+  /** Hands the event to the sink; a row is in the builder. */
+  #hand(type: number, bytes: Uint8Array, object: number, end: number): void {
+    switch (type) {
+      case EVENT.added:
+        this.#sink.event("ADDED", this.#builder);
+        return;
+      case EVENT.modified:
+        this.#sink.event("MODIFIED", this.#builder);
+        return;
+      case EVENT.deleted:
+        this.#sink.event("DELETED", this.#builder);
+        return;
+      case EVENT.error:
+        this.#error(parse(bytes, object, this.#cursor.skip(bytes, object, end)));
+        return;
+      default:
+        this.#bookmark(parse(bytes, object, this.#cursor.skip(bytes, object, end)));
+    }
   }
 
   #error(value: unknown): void {
@@ -344,6 +356,10 @@ function expect(condition: boolean, otherwise: string): void {
   if (!condition) {
     throw brokenFrame(otherwise);
   }
+}
+
+function isRow(type: number): boolean {
+  return type === EVENT.added || type === EVENT.modified || type === EVENT.deleted;
 }
 
 function isKey(key: Uint8Array, cursor: JsonCursor): boolean {

@@ -18,6 +18,10 @@ export class ProtobufCursor {
       this.at = start + 1;
       return first;
     }
+    if (start + 1 < end && bytes[start + 1] < 0x80) {
+      this.at = start + 2;
+      return (first & 0x7f) | (bytes[start + 1] << 7);
+    }
     return this.#longLength(bytes, start, end);
   }
 

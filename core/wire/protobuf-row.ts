@@ -47,28 +47,52 @@ export class ProtobufRowReader {
     }
   }
 
+  /**
+   * Walks the fields of a message. The hot loop of the whole library: tags and lengths of one or two bytes, which are nearly
+   * all, are read right here.
+   */
   #message(node: ProtobufNode, bytes: Uint8Array, start: number, end: number): void {
     const cursor = this.#cursor;
     const byNumber = node.byNumber;
+    const known = byNumber.length;
     let at = start;
     while (at < end) {
-      const tag = cursor.length(bytes, at, end);
-      at = cursor.at;
-      const number = tag >>> 3;
-      const step = number < byNumber.length ? byNumber[number] : undefined;
-      if (step === undefined) {
-        at = cursor.skip(bytes, at, end, tag);
-        continue;
-      }
-      if ((tag & 7) === 2) {
-        const from = cursor.content(bytes, at, end);
-        at = cursor.at;
-        for (let each: ProtobufStep | undefined = step; each !== undefined; each = each.next) {
-          this.#bytes(each, bytes, from, at);
+      let tag = bytes[at++];
+      if (tag >= 0x80) {
+        const second = at < end ? bytes[at] : 0x80;
+        if (second < 0x80) {
+          tag = (tag & 0x7f) | (second << 7);
+          at++;
+        } else {
+          tag = cursor.length(bytes, at - 1, end);
+          at = cursor.at;
         }
+      }
+      const number = tag >>> 3;
+      const step = number < known ? byNumber[number] : undefined;
+      if ((tag & 7) !== 2) {
+        at = step === undefined ? cursor.skip(bytes, at, end, tag) : this.#scalar(step, tag & 7, bytes, at, end);
         continue;
       }
-      at = this.#scalar(step, tag & 7, bytes, at, end);
+      let size = at < end ? bytes[at++] : 0x80;
+      if (size >= 0x80) {
+        const second = at < end ? bytes[at] : 0x80;
+        if (second < 0x80) {
+          size = (size & 0x7f) | (second << 7);
+          at++;
+        } else {
+          size = cursor.length(bytes, at - 1, end);
+          at = cursor.at;
+        }
+      }
+      const from = at;
+      at += size;
+      if (at > end || number === 0) {
+        throw brokenFrame("a field ends behind its message");
+      }
+      for (let each = step; each !== undefined; each = each.next) {
+        this.#bytes(each, bytes, from, at);
+      }
     }
   }
 

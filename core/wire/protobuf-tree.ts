@@ -53,8 +53,15 @@ export function hasProtobuf(plan: RowPlan): boolean {
   return plan.builtIn && messageOfKind(plan.apiVersion, plan.kind) !== undefined;
 }
 
-/** Compiles a plan for protobuf. Throws KIND_UNKNOWN_PATH, KIND_BAD_FIELD. */
+/** Trees by plan: a reflector makes a reader for every page and every reconnect. They never change. */
+const compiled = new WeakMap<RowPlan, ProtobufNode>();
+
+/** Compiles a plan for protobuf, once. Throws KIND_UNKNOWN_PATH, KIND_BAD_FIELD, KIND_NO_PROTOBUF. */
 export function compileProtobuf(plan: RowPlan): ProtobufNode {
+  const known = compiled.get(plan);
+  if (known !== undefined) {
+    return known;
+  }
   const message = messageOfKind(plan.apiVersion, plan.kind);
   if (message === undefined) {
     throw new FairleadError(
@@ -63,7 +70,9 @@ export function compileProtobuf(plan: RowPlan): ProtobufNode {
     );
   }
   try {
-    return nodeOf(treeOf(plan), message, plan, false);
+    const node = nodeOf(treeOf(plan), message, plan, false);
+    compiled.set(plan, node);
+    return node;
   } finally {
     forgetMessages();
   }

@@ -4,7 +4,8 @@ import { messageOfKind } from "../../core/kinds/message.ts";
 import type { RowPlan } from "../../core/kinds/plan.ts";
 import { RowBuilder } from "../../core/store/row.ts";
 import { createListDecoder, type WireFormat } from "../../core/wire/decoder.ts";
-import { HashInterner, ProtobufWriter, toProtobuf, toStruct, wrap } from "../../core/wire/sample.test-support.ts";
+import { HashInterner } from "../../core/wire/plain-row.test-support.ts";
+import { ProtobufWriter, toProtobuf, toStruct, wrap } from "../../core/wire/sample.test-support.ts";
 import { benchPod } from "./loop-pods.ts";
 import { median, shown } from "./numbers.ts";
 
