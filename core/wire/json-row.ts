@@ -1,17 +1,10 @@
 import type { RowPlan } from "../kinds/plan.ts";
-import {
-  ABSENT_INT,
-  ELEMENT_HEADER,
-  type Interner,
-  MAX_ROW_WORDS,
-  ROW_NAME,
-  ROW_VERSION,
-  type RowBuilder,
-} from "../store/row.ts";
-import { badObject, brokenFrame, tooLarge } from "./broken.ts";
+import { ABSENT_INT, ELEMENT_HEADER, type Interner, ROW_NAME, ROW_VERSION, type RowBuilder } from "../store/row.ts";
+import { badObject, brokenFrame } from "./broken.ts";
 import type { KindCheck } from "./envelope.ts";
 import type { JsonCursor } from "./json-cursor.ts";
-import { compileJson, JSON_OP, type JsonNode, type JsonStep } from "./json-tree.ts";
+import { compileJson, conditionCell, find, JSON_OP, type JsonNode, type JsonStep } from "./json-tree.ts";
+import { keepJson } from "./kept-json.ts";
 import { parseTime } from "./rfc3339.ts";
 import { RowWriter, sameBytes } from "./row-writer.ts";
 import { OP } from "./tree.ts";
@@ -83,7 +76,10 @@ export class JsonRowReader {
       throw badObject(this.#plan, "a resourceVersion");
     }
     if (this.#jsonAt !== 0) {
-      this.#keep(bytes, start, next);
+      const prefix = this.#sawKind ? undefined : this.#typePrefix;
+      // First the text, which may move the words.
+      const text = keepJson(builder, prefix, bytes, start, next, this.#cutFrom, this.#cutTo);
+      builder.words[this.#jsonAt] = text;
     }
     builder.finish();
     return next;
@@ -403,83 +399,6 @@ export class JsonRowReader {
     }
     return at + 1;
   }
-
-  /** Keeps the object's JSON, without what was cut, with apiVersion and kind (items of a list come without them). */
-  #keep(bytes: Uint8Array, start: number, end: number): void {
-    let from = start;
-    const prefix = this.#sawKind ? undefined : this.#typePrefix;
-    if (prefix !== undefined) {
-      from = start + 1;
-    }
-    let cutFrom = this.#cutFrom;
-    let cutTo = this.#cutTo;
-    if (cutTo > 0) {
-      [cutFrom, cutTo] = withComma(bytes, cutFrom, cutTo);
-    } else {
-      cutFrom = end;
-      cutTo = end;
-    }
-    const size = (prefix?.length ?? 0) + cutFrom - from + end - cutTo;
-    if (size > MAX_ROW_WORDS * 4) {
-      throw tooLarge(size, MAX_ROW_WORDS * 4);
-    }
-    const builder = this.#builder;
-    const at = builder.reserve(1 + ((size + 3) >> 2));
-    builder.words[at] = size;
-    let to = (at + 1) * 4;
-    if (prefix !== undefined) {
-      builder.bytes.set(prefix, to);
-      to += prefix.length;
-    }
-    builder.bytes.set(bytes.subarray(from, cutFrom), to);
-    builder.bytes.set(bytes.subarray(cutTo, end), to + cutFrom - from);
-    builder.words[this.#jsonAt] = at;
-  }
 }
 
 const LIST_OPS: ReadonlySet<number> = new Set([OP.names, OP.texts, OP.records, OP.enter, OP.count, OP.condition]);
-
-/** The step for a key, or undefined. */
-function find(node: JsonNode, bytes: Uint8Array, start: number, end: number): JsonStep | undefined {
-  const size = end - start;
-  if (size >= node.byLength.length) {
-    return undefined;
-  }
-  const candidates = node.byLength[size];
-  for (let i = 0; i < candidates.length; i++) {
-    if (sameBytes(candidates[i].key, bytes, start)) {
-      return candidates[i];
-    }
-  }
-  return undefined;
-}
-
-/** The cell of a wanted condition, 0 when it is not wanted. */
-function conditionCell(step: JsonStep, bytes: Uint8Array, start: number, end: number): number {
-  for (const wanted of step.conditions) {
-    if (wanted.type.length === end - start && sameBytes(wanted.type, bytes, start)) {
-      return wanted.at;
-    }
-  }
-  return 0;
-}
-
-/** A key with its value and one comma beside it: the one before, or for a first key the one behind. */
-function withComma(bytes: Uint8Array, from: number, to: number): [from: number, to: number] {
-  let before = from - 1;
-  while (isSpace(bytes[before])) {
-    before--;
-  }
-  if (bytes[before] === COMMA) {
-    return [before, to];
-  }
-  let behind = to;
-  while (isSpace(bytes[behind])) {
-    behind++;
-  }
-  return [from, bytes[behind] === COMMA ? behind + 1 : to];
-}
-
-function isSpace(code: number): boolean {
-  return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
-}

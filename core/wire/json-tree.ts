@@ -1,4 +1,5 @@
 import type { RowPlan } from "../kinds/plan.ts";
+import { sameBytes } from "./row-writer.ts";
 import { type Branch, treeOf, type WantedCondition } from "./tree.ts";
 
 /** What only the JSON reader does: see `OP` for the others. */
@@ -85,4 +86,29 @@ function add(node: JsonNode, name: string, step: Omit<JsonStep, "key">): void {
   } else {
     same.push({ ...step, key });
   }
+}
+
+/** The step for a key, or undefined. */
+export function find(node: JsonNode, bytes: Uint8Array, start: number, end: number): JsonStep | undefined {
+  const size = end - start;
+  if (size >= node.byLength.length) {
+    return undefined;
+  }
+  const candidates = node.byLength[size];
+  for (let i = 0; i < candidates.length; i++) {
+    if (sameBytes(candidates[i].key, bytes, start)) {
+      return candidates[i];
+    }
+  }
+  return undefined;
+}
+
+/** The cell of a wanted condition, 0 when it is not wanted. */
+export function conditionCell(step: JsonStep, bytes: Uint8Array, start: number, end: number): number {
+  for (const wanted of step.conditions) {
+    if (wanted.type.length === end - start && sameBytes(wanted.type, bytes, start)) {
+      return wanted.at;
+    }
+  }
+  return 0;
 }
