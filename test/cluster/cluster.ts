@@ -80,6 +80,7 @@ export interface Cluster extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
   readonly etcdPort: number;
+  readonly components: readonly ComponentName[];
   /** Run folder, gone after `stop`. */
   readonly folder: string;
   /** Kubeconfig of an administrator, certificates inside. */
@@ -292,6 +293,7 @@ function clusterOf(parts: ClusterParts): Cluster {
     url,
     port,
     etcdPort: ports.etcd,
+    components: options.components ?? ALL_COMPONENTS,
     folder: layout.folder,
     kubeconfigPath: layout.kubeconfig("admin"),
     caPem,

@@ -18,6 +18,7 @@ export interface SeedResult {
 
 const CONNECTIONS = 32;
 const LOOK_MS = 1_000;
+const TELL_MS = 5_000;
 const TRIES = 5;
 const STANDSTILL_MS = 60_000;
 
@@ -36,7 +37,7 @@ export async function seed(
     const before = created + existed;
     const timer = setInterval(
       () => progress(`seeding ${shape}: ${created + existed - before} of ${objects.length} objects, ${elapsed()}`),
-      5 * LOOK_MS,
+      TELL_MS,
     );
     try {
       await inParallel(objects, async (object) => {
@@ -96,6 +97,7 @@ async function untilPodsRun(
 ): Promise<number> {
   let best = -1;
   let bestAtMs = Date.now();
+  let toldAtMs = 0;
   for (;;) {
     const all = await countPods(target, "");
     const waiting = await countPods(target, "status.phase=Pending");
@@ -106,6 +108,9 @@ async function untilPodsRun(
     if (settled > best) {
       best = settled;
       bestAtMs = Date.now();
+    }
+    if (Date.now() - toldAtMs > TELL_MS) {
+      toldAtMs = Date.now();
       tell(settled);
     }
     if (Date.now() - bestAtMs > STANDSTILL_MS) {

@@ -15,6 +15,8 @@ export interface TcpProxy extends AsyncDisposable {
   readonly accepted: number;
   /** Bytes passed on so far. */
   readonly bytes: Readonly<Record<Direction, number>>;
+  /** Bytes swallowed so far. */
+  readonly swallowed: number;
   /** Ends all open connections: with a reset (default), or politely. New ones are accepted. */
   cut(how?: "reset" | "close"): void;
   /** Resets every new connection from now on; `heal` ends it. */
@@ -43,6 +45,11 @@ interface Faults {
   reset: { readonly direction: Direction; readonly bytes: number; times: number } | undefined;
 }
 
+interface Counts {
+  readonly passed: Record<Direction, number>;
+  swallowed: number;
+}
+
 interface Link {
   readonly client: Socket;
   readonly server: Socket;
@@ -61,6 +68,7 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
   const links = new Set<Link>();
   const bytes: Record<Direction, number> = { "to-client": 0, "to-server": 0 };
   let accepted = 0;
+  const counts: Counts = { passed: bytes, swallowed: 0 };
   const server = createServer({ allowHalfOpen: true }, (client) => {
     accepted++;
     // Whatever happens to a connection on one side is passed on to the other by "close"; the error itself says no more.
@@ -75,8 +83,8 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
     const link: Link = { client, server: upstream, left: undefined, halfOpen: false };
     armReset(link, faults);
     links.add(link);
-    pass(link, "to-server", faults, bytes);
-    pass(link, "to-client", faults, bytes);
+    pass(link, "to-server", faults, counts);
+    pass(link, "to-client", faults, counts);
     upstream.on("close", (broken) => closeClient(link, faults, broken));
     client.on("close", () => {
       links.delete(link);
@@ -101,6 +109,9 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
       return accepted;
     },
     bytes,
+    get swallowed() {
+      return counts.swallowed;
+    },
     cut(how = "reset") {
       for (const link of links) {
         end(link, how);
@@ -153,18 +164,22 @@ function armReset(link: Link, faults: Faults): void {
 }
 
 /** Passes bytes on one after the other, each chunk when it is due. */
-function pass(link: Link, direction: Direction, faults: Faults, bytes: Record<Direction, number>): void {
+function pass(link: Link, direction: Direction, faults: Faults, counts: Counts): void {
   const [from, to] = direction === "to-client" ? [link.server, link.client] : [link.client, link.server];
   const closed = new AbortController();
   let queue: Promise<void> = Promise.resolve();
   let waiting = 0;
 
   async function write(chunk: Buffer): Promise<void> {
-    if (faults.swallow.has(direction) || to.destroyed) {
+    if (faults.swallow.has(direction)) {
+      counts.swallowed += chunk.length;
+      return;
+    }
+    if (to.destroyed) {
       return;
     }
     const passed = cutToLimit(link, direction, chunk);
-    bytes[direction] += passed.length;
+    counts.passed[direction] += passed.length;
     if (!to.write(passed)) {
       await once(to, "drain", { signal: closed.signal });
     }
