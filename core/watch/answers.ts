@@ -52,7 +52,7 @@ function onTrouble(d: Draft, status: RefusalStatus, alreadyOver: boolean): void 
   const { s } = d;
   switch (classify(status)) {
     case "expired":
-      onExpired(d, alreadyOver);
+      onExpired(d, status.message, alreadyOver);
       return;
     case "corrupt":
       failed(d, alreadyOver);
@@ -80,7 +80,7 @@ function onTrouble(d: Draft, status: RefusalStatus, alreadyOver: boolean): void 
   failed(d, alreadyOver, status.retryAfterMs);
 }
 
-function onExpired(d: Draft, alreadyOver: boolean): void {
+function onExpired(d: Draft, message: string, alreadyOver: boolean): void {
   const { s } = d;
   if (s.mode === "listing" && s.pageToken !== "") {
     // The list took longer than the server keeps its snapshot: all in one response then, which streams as well.
@@ -91,6 +91,7 @@ function onExpired(d: Draft, alreadyOver: boolean): void {
     pause(d);
     return;
   }
+  reportOnce(d, "WATCH_EXPIRED", `version "${s.version}" is too old for the server, loading anew: ${message}`);
   const watched = s.mode === "watching";
   close(d, alreadyOver);
   loseVersion(d);
