@@ -67,3 +67,9 @@ export const index: IndexOf<typeof pods> = "podIP";
 export const noIndex: IndexOf<typeof pods> = "image";
 
 export const any: readonly AnyKind[] = [few, pods, nodes, widgets, mergeKinds([pods, few.keep("slim")])];
+
+declare const someone: ViewOf<AnyKind>;
+export const someKey: string = someone.key;
+export const someNamespace: string | undefined = someone.metadata.namespace;
+// @ts-expect-error nothing is known of its fields
+someone.status;

@@ -64,8 +64,13 @@ export type FieldName<Fields extends FieldTable> = {
 
 /**
  * The read-only view of one object, in the shape of its Kubernetes JSON, with the selected fields only. Objects on the way
- * to a field always exist (`pod.status` is there even when the server sent none); absent strings are undefined.
+ * to a field always exist (`pod.status` is there even when the server sent none); absent strings are undefined. Of a kind
+ * that is not known to the types only the metadata is.
  */
-export type View<Fields extends FieldTable, Selected extends string, Namespaced extends boolean> = Shape<
-  TableLeaf<Fields, Selected> | HeaderLeaf<Namespaced>
->;
+export type View<
+  Fields extends FieldTable,
+  Selected extends string,
+  Namespaced extends boolean,
+> = string extends Selected
+  ? Shape<HeaderLeaf<true> | HeaderLeaf<false>>
+  : Shape<TableLeaf<Fields, Selected> | HeaderLeaf<Namespaced>>;

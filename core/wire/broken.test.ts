@@ -78,6 +78,7 @@ const BROKEN_PROTOBUF: readonly (readonly [name: string, bytes: Uint8Array, code
   ["field number 0", withSpec((spec) => spec.raw(Uint8Array.of(0x02, 0))), "WIRE_BAD_FRAME"],
   ["a field longer than its message", withSpec((spec) => spec.raw(Uint8Array.of(0x52, 100, 1))), "WIRE_BAD_FRAME"],
   ["a length above 2^31", withSpec((spec) => spec.raw(Uint8Array.of(0x52, 255, 255, 255, 255, 15))), "WIRE_BAD_FRAME"],
+  ["an ERROR without a status", watchFrame("ERROR", protobufOf("v1", "Pod", POD)), "WIRE_BAD_FRAME"],
   ["a bookmark without a version", watchFrame("BOOKMARK", protobufOf("v1", "Pod", {})), "WIRE_BAD_FRAME"],
 ];
 

@@ -85,7 +85,7 @@ export function decodeStatus(format: WireFormat, bytes: Uint8Array): WireStatus 
       return readJsonStatus(JSON.parse(new TextDecoder().decode(bytes)));
     }
     const cursor = new ProtobufCursor();
-    if (!isStatus(cursor, bytes)) {
+    if (!isStatus(cursor, bytes, 0, bytes.length)) {
       return undefined;
     }
     const from = unwrap(cursor, undefined, bytes, 0, bytes.length);

@@ -102,8 +102,11 @@ export function unwrap(
 }
 
 /** True for a wrapped object of kind `Status`. */
-export function isStatus(cursor: ProtobufCursor, bytes: Uint8Array): boolean {
-  const meta = cursor.find(bytes, MAGIC.length, bytes.length, 1);
+export function isStatus(cursor: ProtobufCursor, bytes: Uint8Array, start: number, end: number): boolean {
+  if (end - start < MAGIC.length) {
+    return false;
+  }
+  const meta = cursor.find(bytes, start + MAGIC.length, end, 1);
   const kind = cursor.find(bytes, meta, cursor.at, 2);
   return text(bytes, kind, cursor.at) === "Status";
 }

@@ -3,7 +3,7 @@ import type { Interner, RowBuilder } from "../store/row.ts";
 import { Assembler, type UnitReader } from "./assembler.ts";
 import { brokenFrame, tooLarge, truncated } from "./broken.ts";
 import type { ListDecoder, ListEnd, ListSink, WatchDecoder, WatchSink } from "./contract.ts";
-import { KindCheck, MAGIC, text, unwrap } from "./envelope.ts";
+import { isStatus, KindCheck, MAGIC, text, unwrap } from "./envelope.ts";
 import { ProtobufCursor } from "./protobuf-cursor.ts";
 import { ProtobufRowReader } from "./protobuf-row.ts";
 import { sameBytes } from "./row-writer.ts";
@@ -79,13 +79,17 @@ export class ProtobufWatchDecoder implements WatchDecoder, UnitReader {
     const raw = cursor.find(bytes, start, end, 2);
     const rawEnd = cursor.at;
     const object = cursor.find(bytes, raw, rawEnd, 1);
+    const objectEnd = cursor.at;
     const type = eventType(bytes, typeStart, typeEnd);
     if (type === ERROR) {
-      const status = unwrap(cursor, undefined, bytes, object, cursor.at);
+      if (!isStatus(cursor, bytes, object, objectEnd)) {
+        throw brokenFrame("an ERROR event has no Status");
+      }
+      const status = unwrap(cursor, undefined, bytes, object, objectEnd);
       this.#sink.error(readProtobufStatus(cursor, bytes, status, cursor.at));
       return;
     }
-    const from = unwrap(cursor, this.#check, bytes, object, cursor.at);
+    const from = unwrap(cursor, this.#check, bytes, object, objectEnd);
     if (type === BOOKMARK) {
       this.#bookmark(bytes, from, cursor.at);
       return;
