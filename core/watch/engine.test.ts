@@ -278,6 +278,9 @@ describe("engine", () => {
     w.engine.dropKind("pods");
     await settle();
     assert.deepEqual([w.store.kind("pods").size, w.api.open.size], [0, 1]);
+    w.engine.addKind(PODS);
+    await settle();
+    assertEqual(w);
     w.engine.stop();
   });
 });
@@ -328,6 +331,21 @@ describe("engine: namespaces", () => {
     await settle();
     assertEqual(w, "pods", wanted);
     assert.equal(w.api.open.size, 3);
+    w.engine.stop();
+  });
+
+  test("without the right to see namespaces, kinds in globs are told to be forbidden", async () => {
+    const w = world({ scope: { allow: ["shop*"] } }, seed);
+    w.api.always((reply) => {
+      if (reply.url.pathname !== "/api/v1/namespaces") {
+        return false;
+      }
+      reply.status(403, "Forbidden");
+      return true;
+    });
+    w.engine.start();
+    await settle();
+    assert.deepEqual([w.store.kind("pods").synced, w.store.kind("pods").phase], [false, 6]);
     w.engine.stop();
   });
 

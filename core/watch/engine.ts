@@ -3,7 +3,7 @@ import type { RowPlan } from "../kinds/plan.ts";
 import type { Transport } from "../kube/transport.ts";
 import { type Logger, silentLogger } from "../log.ts";
 import { RowBuilder } from "../store/row.ts";
-import type { StoreWriter } from "../store/store.ts";
+import type { KindWriter, StoreWriter } from "../store/store.ts";
 import { spread } from "./backoff.ts";
 import { type Clock, realClock, type Timer } from "./clock.ts";
 import { CommitBatch } from "./commit-batch.ts";
@@ -14,7 +14,7 @@ import { LoadGate } from "./load-gate.ts";
 import { isInScope, type NamespaceScope, planScope, type ScopePlan } from "./namespace-scope.ts";
 import { NAMESPACE_PLAN, NamespaceSet } from "./namespace-set.ts";
 import { Reflector, type ReflectorHost } from "./reflector.ts";
-import type { ReflectorState } from "./reflector-state.ts";
+import { PHASE, type Phase, type ReflectorState } from "./reflector-state.ts";
 import { WatchMemory } from "./watch-memory.ts";
 
 const MAINTAIN_MS = 250;
@@ -48,7 +48,7 @@ export interface KindActivity {
 /** Follows kinds into a store. Belongs to one thread. */
 export interface Engine {
   start(): void;
-  /** Follows one more kind. Throws STORE_KIND_EXISTS. */
+  /** Follows one more kind, or a dropped one again. Throws STORE_KIND_EXISTS for a dropped kind with other fields. */
   addKind(plan: RowPlan): void;
   /** Stops following a kind; its objects vanish with tombstones. */
   dropKind(name: string): void;
@@ -68,6 +68,10 @@ export function createEngine(options: EngineOptions): Engine {
   return new WatchEngine(options);
 }
 
+function isSamePlan(a: RowPlan, b: RowPlan): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
 class WatchEngine implements Engine {
   readonly #options: EngineOptions;
   readonly #host: ReflectorHost;
@@ -75,6 +79,8 @@ class WatchEngine implements Engine {
   readonly #scope: NamespaceScope;
   readonly #scopePlan: ScopePlan;
   readonly #groups = new Map<string, KindGroup>();
+  /** Writers of dropped kinds: a store knows each kind once. */
+  readonly #dropped = new Map<string, KindWriter>();
   readonly #gate = new LoadGate(FIRST_LOADS_AT_ONCE);
   readonly #namespaces = new Set<string>();
   readonly #aborted = new AbortController();
@@ -137,6 +143,7 @@ class WatchEngine implements Engine {
     const group = this.#groups.get(name);
     if (group !== undefined) {
       this.#groups.delete(name);
+      this.#dropped.set(name, group.writer);
       group.stop();
       group.writer.clear();
       this.#host.batch.touch();
@@ -192,7 +199,10 @@ class WatchEngine implements Engine {
 
   #open(plan: RowPlan): KindGroup {
     const complete = !plan.namespaced || this.#scopePlan.kind !== "follow";
-    const group = new KindGroup(plan, this.#options.store.open(plan), this.#host, this.#gate, complete);
+    const dropped = this.#dropped.get(plan.name);
+    const writer = dropped !== undefined && isSamePlan(dropped.plan, plan) ? dropped : this.#options.store.open(plan);
+    this.#dropped.delete(plan.name);
+    const group = new KindGroup(plan, writer, this.#host, this.#gate, complete);
     this.#groups.set(plan.name, group);
     return group;
   }
@@ -229,12 +239,21 @@ class WatchEngine implements Engine {
         }
       },
       current: ignore,
-      phase: ignore,
+      phase: (phase) => this.#onNamespacesPhase(phase),
       version: ignore,
       count: ignore,
       refused: ignore,
     });
     this.#namespaceReflector.start();
+  }
+
+  /** Until the namespaces are known, what keeps us from them keeps us from every namespaced kind. */
+  #onNamespacesPhase(phase: Phase): void {
+    for (const group of this.#groups.values()) {
+      if (!this.#namespacesKnown && group.plan.namespaced) {
+        group.writer.status.phase(PHASE[phase]);
+      }
+    }
   }
 
   #onNamespace(name: string, exists: boolean): void {

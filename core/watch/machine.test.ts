@@ -399,6 +399,12 @@ describe("reflector: silence, pauses, absence", () => {
     assert.equal(s.count("beginReplace"), 1);
   });
 
+  test("a continue token that leads nowhere lists all in one response", () => {
+    const s = paged().start().reply({ kind: "head" }).reply({ kind: "page", version: "30", token: "same" });
+    s.reply({ kind: "head" }).reply({ kind: "page", version: "30", token: "same" }).retry();
+    assert.deepEqual([s.last.kind === "list" && s.last.limit, s.last.kind === "list" && s.last.token], [0, ""]);
+  });
+
   test("forbidden: told once, tried again slowly, recovers", () => {
     const s = new Scenario().start();
     let total = 0;

@@ -204,6 +204,19 @@ function onPage(d: Draft, version: string, token: string): void {
   if (s.pageVersion === "") {
     s.pageVersion = version;
   }
+  if (token !== "" && token === s.pageToken) {
+    report(
+      d,
+      "warn",
+      "WATCH_PAGE_REPEATED",
+      "the list's continue token leads back to the same page; listing in one response",
+    );
+    restartLoad(d, s.loadVersion);
+    s.pageSize = 0;
+    count(d, "errors");
+    backOff(d, 0);
+    return;
+  }
   if (token !== "") {
     s.pageToken = token;
     openPage(d);
