@@ -8,6 +8,8 @@ export interface Contender {
   readonly name: string;
   readonly command: string;
   readonly args: readonly string[];
+  /** Added to the environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** One line of a contender. */
@@ -43,6 +45,7 @@ export async function startContender(contender: Contender, kubeconfig: string): 
   const child = spawn(contender.command, [...contender.args], {
     env: {
       ...process.env,
+      ...contender.env,
       KUBECONFIG: kubeconfig,
       BENCH_SPAWNED_AT_MS: String(performance.timeOrigin + performance.now()),
     },

@@ -13,10 +13,23 @@ const QUICK: RunTimes = { settleMs: 4_000, churnMs: 5_000, rates: [50, 500] };
 
 const CLIENT_GO = "client-go";
 const KUBE_RS = "kube-rs";
+const CLIENT_GO_FIELDS = "client-go, same fields only";
+const KUBE_RS_FIELDS = "kube-rs, same fields only";
 const OURS = "fairlead";
 const OURS_INLINE = "fairlead, inline";
-/** Contenders that the bars are measured against. */
-const PEERS = [CLIENT_GO, KUBE_RS];
+
+/** Peers that the numbers to hold are measured against: what careful programs do. */
+const CAREFUL: PeerSet = { clientGo: CLIENT_GO, all: [CLIENT_GO, KUBE_RS] };
+/** Peers that keep not one field more than Fairlead: the hardest comparison, shown beside it. */
+const SAME_FIELDS: PeerSet = {
+  clientGo: CLIENT_GO_FIELDS,
+  all: [CLIENT_GO_FIELDS, KUBE_RS_FIELDS],
+};
+
+interface PeerSet {
+  readonly clientGo: string;
+  readonly all: readonly string[];
+}
 
 /** The core on the eight kinds of the seed shape, beside client-go and kube-rs on the same real control plane. */
 export async function benchCore(options: BenchOptions): Promise<Report> {
@@ -54,9 +67,11 @@ function churnOf(cluster: Cluster): Churn {
 async function contendersOf(options: BenchOptions): Promise<Contender[]> {
   const isWanted = (name: string): boolean => options.only.length === 0 || options.only.includes(name);
   const contenders: Contender[] = [];
-  for (const name of [CLIENT_GO, KUBE_RS] as const) {
+  for (const name of ["client-go", "kube-rs"] as const) {
     if (isWanted(name)) {
-      contenders.push({ name, command: await buildPeer(name, options.progress), args: [] });
+      const command = await buildPeer(name, options.progress);
+      contenders.push({ name, command, args: [] });
+      contenders.push({ name: `${name}, same fields only`, command, args: [], env: { BENCH_STRIP: "fields" } });
     }
   }
   // The built JavaScript: what users run. Type stripping at run time would cost memory that they do not pay.
@@ -102,10 +117,11 @@ function reportOf(runs: readonly CoreRun[], options: BenchOptions, names: readon
         "the same fields, no indexes, single-threaded runtime. Fairlead: the same fields and the same indexes, `createController` with " +
         "its ingest thread and inline.",
     ],
-    tables: [syncTable(names, of), memoryTable(names, of), churnTable(names, of, runs)],
-    bars: [OURS, OURS_INLINE].filter((name) => names.includes(name)).flatMap((name) => barsOf(name, of)),
+    tables: [syncTable(names, of), memoryTable(names, of), churnTable(names, of, runs), sameFieldsTable(names, of)],
+    bars: [OURS, OURS_INLINE].filter((name) => names.includes(name)).flatMap((name) => barsOf(name, CAREFUL, of)),
     notes: [
       `Load average before the runs: ${shown(Math.min(...loads))} to ${shown(Math.max(...loads))}, the control plane itself included.`,
+      ...[OURS, OURS_INLINE].filter((name) => names.includes(name)).map((name) => privateNote(name, of)),
       ...(objects.length > 1 ? ["The programs did not agree on the number of objects: do not trust this table."] : []),
       ...(options.quick ? ["Quick run: short phases, not for comparison."] : []),
     ],
@@ -163,10 +179,30 @@ function churnTable(names: readonly string[], of: RunsOf, runs: readonly CoreRun
   };
 }
 
-function barsOf(name: string, of: RunsOf): Bar[] {
+function privateNote(name: string, of: RunsOf): string {
+  const middle = (who: string): number => median(of(who).map((run) => run.settled.privateMb));
+  const ratio = middle(name) / Math.min(...CAREFUL.all.map(middle));
+  return `Private memory of ${name}, settled: ${shown(middle(name))} MB, ${shown(ratio)} x the better peer.`;
+}
+
+/** The same ratios against the peers that keep the same fields only; the bars were not made for them. */
+function sameFieldsTable(names: readonly string[], of: RunsOf): Table {
+  const ours = [OURS, OURS_INLINE].filter((name) => names.includes(name));
+  const bars = ours.map((name) => barsOf(name, SAME_FIELDS, of));
+  return {
+    title: "Ratios to the peers with the same fields only",
+    columns: ["what", ...ours],
+    rows: (bars[0] ?? []).map((bar, at) => [
+      bar.what.slice(bar.what.indexOf(": ") + 2),
+      ...bars.map((one) => `${shown(one[at].value)} x`),
+    ]),
+  };
+}
+
+function barsOf(name: string, peers: PeerSet, of: RunsOf): Bar[] {
   const middle = (who: string, read: (run: CoreRun) => number): number => median(of(who).map(read));
   const toBetterPeer = (read: (run: CoreRun) => number): number =>
-    middle(name, read) / Math.min(...PEERS.map((peer) => middle(peer, read)));
+    middle(name, read) / Math.min(...peers.all.map((peer) => middle(peer, read)));
   const bar = (what: string, value: number, limit: number): Bar => ({
     what: `${name}: ${what}`,
     value,
@@ -198,7 +234,7 @@ function barsOf(name: string, of: RunsOf): Bar[] {
     ),
     ...rates.map((rate, at) => {
       const read = (run: CoreRun): number => run.churn[at].cpuUsPerEvent;
-      return bar(`CPU per event at ${rate}/s, to client-go`, middle(name, read) / middle(CLIENT_GO, read), 0.45);
+      return bar(`CPU per event at ${rate}/s, to client-go`, middle(name, read) / middle(peers.clientGo, read), 0.45);
     }),
   ];
 }

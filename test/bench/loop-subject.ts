@@ -66,7 +66,7 @@ class Subject {
   }
 
   async #follow(kubeconfig: string, mode: "thread" | "inline"): Promise<Following> {
-    const controller = await createController({ cluster: { kubeconfig }, kinds: [followed], ingest: mode });
+    const controller = createController({ cluster: { kubeconfig }, kinds: [followed], ingest: mode });
     controller.on(followed, (batch) => {
       const nowMs = monotonicMs();
       for (const change of batch) {

@@ -33,7 +33,7 @@ type State = "synced" | "mark" | "end";
 async function main(): Promise<void> {
   const mode = process.argv[2] === "inline" ? "inline" : "thread";
   const { KUBECONFIG: kubeconfig, BENCH_SPAWNED_AT_MS: spawnedAt } = process.env;
-  const controller = await createController({ cluster: { kubeconfig }, kinds: KINDS, ingest: mode });
+  const controller = createController({ cluster: { kubeconfig }, kinds: KINDS, ingest: mode });
   // The peers have a handler on every kind that counts; so has this.
   let changes = 0;
   for (const kind of KINDS) {

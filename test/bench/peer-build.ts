@@ -18,12 +18,12 @@ interface PeerSource {
 
 const PEERS: Readonly<Record<PeerName, PeerSource>> = {
   "client-go": {
-    files: ["go.mod", "go.sum", "main.go"],
+    files: ["go.mod", "go.sum", "main.go", "strip.go"],
     build: (source, out) =>
       runTool("go", ["build", "-trimpath", "-ldflags", "-s -w", "-o", join(out, "peer"), "."], source, "go 1.26"),
   },
   "kube-rs": {
-    files: ["Cargo.toml", "src/main.rs"],
+    files: ["Cargo.toml", "src/main.rs", "src/drop_large.rs", "src/keep.rs"],
     build: async (source, out) => {
       const target = process.env.CARGO_TARGET_DIR ?? join(source, "target");
       await runTool("cargo", ["build", "--release", "--target-dir", target], source, "rust 1.89 or later");

@@ -1,5 +1,6 @@
-// A careful client-go program: shared informers over protobuf that keep only what the bench asks for, with indexes by
-// pod, host and cluster IP, node, owner and label. It prints one JSON line when all kinds are synced and one for each SIGUSR1.
+// A careful client-go program: shared informers over protobuf that drop what is large and not read, with indexes by pod,
+// host and cluster IP, node, owner and label. With BENCH_STRIP=fields they keep nothing but the fields that Fairlead keeps
+// in the same bench. It prints one JSON line when all kinds are synced and one for each SIGUSR1.
 package main
 
 import (
@@ -12,11 +13,8 @@ import (
 	"syscall"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
@@ -55,7 +53,11 @@ func run() error {
 		return err
 	}
 
-	factory := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithTransform(strip))
+	transform := dropLarge
+	if os.Getenv("BENCH_STRIP") == "fields" {
+		transform = keepFields
+	}
+	factory := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithTransform(transform))
 	watched := []cache.SharedIndexInformer{
 		factory.Core().V1().Pods().Informer(),
 		factory.Core().V1().Services().Informer(),
@@ -198,58 +200,4 @@ func byClusterIP(object any) ([]string, error) {
 		return nil, nil
 	}
 	return []string{service.Spec.ClusterIP}, nil
-}
-
-// Keeps name, namespace, uid, version, labels, owners and deletion of every kind, and per kind what is listed below; runs
-// before the object enters the store, so that the rest can be freed.
-func strip(object any) (any, error) {
-	switch o := object.(type) {
-	case *corev1.Pod:
-		return stripPod(o), nil
-	case *corev1.Service:
-		spec := corev1.ServiceSpec{ClusterIP: o.Spec.ClusterIP, ClusterIPs: o.Spec.ClusterIPs, Type: o.Spec.Type, Ports: o.Spec.Ports, Selector: o.Spec.Selector}
-		return &corev1.Service{ObjectMeta: metaOf(&o.ObjectMeta), Spec: spec}, nil
-	case *appsv1.Deployment:
-		return &appsv1.Deployment{ObjectMeta: metaOf(&o.ObjectMeta), Spec: appsv1.DeploymentSpec{Replicas: o.Spec.Replicas},
-			Status: appsv1.DeploymentStatus{Replicas: o.Status.Replicas, ReadyReplicas: o.Status.ReadyReplicas}}, nil
-	case *appsv1.ReplicaSet:
-		return &appsv1.ReplicaSet{ObjectMeta: metaOf(&o.ObjectMeta), Spec: appsv1.ReplicaSetSpec{Replicas: o.Spec.Replicas},
-			Status: appsv1.ReplicaSetStatus{Replicas: o.Status.Replicas, ReadyReplicas: o.Status.ReadyReplicas}}, nil
-	case *appsv1.StatefulSet:
-		return &appsv1.StatefulSet{ObjectMeta: metaOf(&o.ObjectMeta), Spec: appsv1.StatefulSetSpec{Replicas: o.Spec.Replicas},
-			Status: appsv1.StatefulSetStatus{Replicas: o.Status.Replicas, ReadyReplicas: o.Status.ReadyReplicas}}, nil
-	case *appsv1.DaemonSet:
-		return &appsv1.DaemonSet{ObjectMeta: metaOf(&o.ObjectMeta),
-			Status: appsv1.DaemonSetStatus{DesiredNumberScheduled: o.Status.DesiredNumberScheduled, NumberReady: o.Status.NumberReady}}, nil
-	case *batchv1.Job:
-		return &batchv1.Job{ObjectMeta: metaOf(&o.ObjectMeta), Status: batchv1.JobStatus{Active: o.Status.Active, Succeeded: o.Status.Succeeded, Failed: o.Status.Failed}}, nil
-	case *batchv1.CronJob:
-		return &batchv1.CronJob{ObjectMeta: metaOf(&o.ObjectMeta), Spec: batchv1.CronJobSpec{Schedule: o.Spec.Schedule, Suspend: o.Spec.Suspend}}, nil
-	}
-	return object, nil
-}
-
-func stripPod(o *corev1.Pod) *corev1.Pod {
-	containers := make([]corev1.Container, len(o.Spec.Containers))
-	for i := range o.Spec.Containers {
-		containers[i].Name, containers[i].Image = o.Spec.Containers[i].Name, o.Spec.Containers[i].Image
-	}
-	pod := &corev1.Pod{
-		ObjectMeta: metaOf(&o.ObjectMeta),
-		Spec:       corev1.PodSpec{NodeName: o.Spec.NodeName, Containers: containers},
-		Status:     corev1.PodStatus{Phase: o.Status.Phase, PodIP: o.Status.PodIP, PodIPs: o.Status.PodIPs, HostIP: o.Status.HostIP},
-	}
-	for i := range o.Status.Conditions {
-		if o.Status.Conditions[i].Type == corev1.PodReady {
-			pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: o.Status.Conditions[i].Status}}
-		}
-	}
-	return pod
-}
-
-func metaOf(m *metav1.ObjectMeta) metav1.ObjectMeta {
-	return metav1.ObjectMeta{
-		Name: m.Name, Namespace: m.Namespace, UID: m.UID, ResourceVersion: m.ResourceVersion, Labels: m.Labels,
-		OwnerReferences: m.OwnerReferences, CreationTimestamp: m.CreationTimestamp, DeletionTimestamp: m.DeletionTimestamp,
-	}
 }

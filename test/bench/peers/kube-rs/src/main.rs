@@ -1,6 +1,9 @@
-//! A careful kube-rs program: streaming lists into reflector stores on a single-threaded runtime, keeping only what the
-//! bench asks for. kube-rs stores have no indexes. It prints one JSON line when all kinds are synced and one for each
-//! SIGUSR1.
+//! A careful kube-rs program: streaming lists into reflector stores on a single-threaded runtime, dropping what is large
+//! and not read. With BENCH_STRIP=fields it keeps nothing but the fields that Fairlead keeps in the same bench. kube-rs
+//! stores have no indexes. It prints one JSON line when all kinds are synced and one for each SIGUSR1.
+
+mod drop_large;
+mod keep;
 
 use std::cell::Cell;
 use std::fmt::Debug;
@@ -8,15 +11,12 @@ use std::rc::Rc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use futures::StreamExt;
-use k8s_openapi::api::apps::v1::{
-    DaemonSet, DaemonSetStatus, Deployment, DeploymentSpec, DeploymentStatus, ReplicaSet, ReplicaSetSpec,
-    ReplicaSetStatus, StatefulSet, StatefulSetSpec, StatefulSetStatus,
-};
-use k8s_openapi::api::batch::v1::{CronJob, CronJobSpec, Job, JobStatus};
-use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, PodStatus, Service, ServiceSpec};
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::batch::v1::{CronJob, Job};
+use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::runtime::reflector::{Lookup, Store, store::Writer};
 use kube::runtime::{WatchStreamExt, reflector, watcher};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -36,14 +36,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 async fn follow_all(client: Client, events: Rc<Cell<u64>>, started: Instant) -> Result<(), Box<dyn std::error::Error>> {
-    let pods = follow::<Pod>(&client, &events, strip_pod);
-    let services = follow::<Service>(&client, &events, strip_service);
-    let deployments = follow::<Deployment>(&client, &events, strip_deployment);
-    let replica_sets = follow::<ReplicaSet>(&client, &events, strip_replica_set);
-    let stateful_sets = follow::<StatefulSet>(&client, &events, strip_stateful_set);
-    let daemon_sets = follow::<DaemonSet>(&client, &events, strip_daemon_set);
-    let jobs = follow::<Job>(&client, &events, strip_job);
-    let cron_jobs = follow::<CronJob>(&client, &events, strip_cron_job);
+    let pods = follow::<Pod>(&client, &events, choose(drop_large::pod, keep::pod));
+    let services = follow::<Service>(&client, &events, choose(drop_large::service, keep::service));
+    let deployments = follow::<Deployment>(&client, &events, choose(drop_large::deployment, keep::deployment));
+    let replica_sets = follow::<ReplicaSet>(&client, &events, choose(drop_large::replica_set, keep::replica_set));
+    let stateful_sets = follow::<StatefulSet>(&client, &events, choose(drop_large::stateful_set, keep::stateful_set));
+    let daemon_sets = follow::<DaemonSet>(&client, &events, choose(drop_large::daemon_set, keep::daemon_set));
+    let jobs = follow::<Job>(&client, &events, choose(drop_large::job, keep::job));
+    let cron_jobs = follow::<CronJob>(&client, &events, choose(drop_large::cron_job, keep::cron_job));
 
     futures::try_join!(
         pods.wait_until_ready(),
@@ -86,6 +86,14 @@ async fn follow_all(client: Client, events: Rc<Cell<u64>>, started: Instant) -> 
                 return Ok(());
             }
         }
+    }
+}
+
+/// What BENCH_STRIP asks for.
+fn choose<K>(drop_large: Strip<K>, keep: Strip<K>) -> Strip<K> {
+    match std::env::var("BENCH_STRIP").as_deref() {
+        Ok("fields") => keep,
+        _ => drop_large,
     }
 }
 
@@ -139,159 +147,4 @@ fn cpu_ms() -> f64 {
     };
     let us = |at: libc::timeval| at.tv_sec as f64 * 1e6 + at.tv_usec as f64;
     (us(usage.ru_utime) + us(usage.ru_stime)) / 1000.0
-}
-
-/// Drops of the metadata what no one reads: managed fields, annotations, finalizers.
-fn strip_meta<K: ResourceExt>(object: &mut K) {
-    let meta = object.meta_mut();
-    meta.managed_fields = None;
-    meta.annotations = None;
-    meta.finalizers = None;
-    meta.generate_name = None;
-}
-
-fn strip_pod(pod: &mut Pod) {
-    strip_meta(pod);
-    if let Some(spec) = pod.spec.take() {
-        let containers = spec
-            .containers
-            .into_iter()
-            .map(|container| Container {
-                name: container.name,
-                image: container.image,
-                ..Default::default()
-            })
-            .collect();
-        pod.spec = Some(PodSpec {
-            node_name: spec.node_name,
-            containers,
-            ..Default::default()
-        });
-    }
-    if let Some(status) = pod.status.take() {
-        let conditions = status.conditions.map(|all| {
-            all.into_iter()
-                .filter(|condition| condition.type_ == "Ready")
-                .map(|mut condition| {
-                    condition.message = None;
-                    condition.reason = None;
-                    condition
-                })
-                .collect()
-        });
-        pod.status = Some(PodStatus {
-            phase: status.phase,
-            pod_ip: status.pod_ip,
-            pod_ips: status.pod_ips,
-            host_ip: status.host_ip,
-            conditions,
-            ..Default::default()
-        });
-    }
-}
-
-fn strip_service(service: &mut Service) {
-    strip_meta(service);
-    service.status = None;
-    if let Some(spec) = service.spec.take() {
-        service.spec = Some(ServiceSpec {
-            cluster_ip: spec.cluster_ip,
-            cluster_ips: spec.cluster_ips,
-            type_: spec.type_,
-            ports: spec.ports,
-            selector: spec.selector,
-            ..Default::default()
-        });
-    }
-}
-
-fn strip_deployment(object: &mut Deployment) {
-    strip_meta(object);
-    if let Some(spec) = object.spec.take() {
-        object.spec = Some(DeploymentSpec {
-            replicas: spec.replicas,
-            ..Default::default()
-        });
-    }
-    if let Some(status) = object.status.take() {
-        let (replicas, ready_replicas) = (status.replicas, status.ready_replicas);
-        object.status = Some(DeploymentStatus {
-            replicas,
-            ready_replicas,
-            ..Default::default()
-        });
-    }
-}
-
-fn strip_replica_set(object: &mut ReplicaSet) {
-    strip_meta(object);
-    if let Some(spec) = object.spec.take() {
-        object.spec = Some(ReplicaSetSpec {
-            replicas: spec.replicas,
-            ..Default::default()
-        });
-    }
-    if let Some(status) = object.status.take() {
-        let (replicas, ready_replicas) = (status.replicas, status.ready_replicas);
-        object.status = Some(ReplicaSetStatus {
-            replicas,
-            ready_replicas,
-            ..Default::default()
-        });
-    }
-}
-
-fn strip_stateful_set(object: &mut StatefulSet) {
-    strip_meta(object);
-    if let Some(spec) = object.spec.take() {
-        object.spec = Some(StatefulSetSpec {
-            replicas: spec.replicas,
-            ..Default::default()
-        });
-    }
-    if let Some(status) = object.status.take() {
-        let (replicas, ready_replicas) = (status.replicas, status.ready_replicas);
-        object.status = Some(StatefulSetStatus {
-            replicas,
-            ready_replicas,
-            ..Default::default()
-        });
-    }
-}
-
-fn strip_daemon_set(object: &mut DaemonSet) {
-    strip_meta(object);
-    object.spec = None;
-    if let Some(status) = object.status.take() {
-        object.status = Some(DaemonSetStatus {
-            desired_number_scheduled: status.desired_number_scheduled,
-            number_ready: status.number_ready,
-            ..Default::default()
-        });
-    }
-}
-
-fn strip_job(object: &mut Job) {
-    strip_meta(object);
-    object.spec = None;
-    if let Some(status) = object.status.take() {
-        let (active, succeeded, failed) = (status.active, status.succeeded, status.failed);
-        object.status = Some(JobStatus {
-            active,
-            succeeded,
-            failed,
-            ..Default::default()
-        });
-    }
-}
-
-fn strip_cron_job(object: &mut CronJob) {
-    strip_meta(object);
-    object.status = None;
-    let spec = std::mem::take(&mut object.spec);
-    object.spec = CronJobSpec {
-        schedule: spec.schedule,
-        suspend: spec.suspend,
-        ..Default::default()
-    };
 }
