@@ -29,7 +29,7 @@ let agent: Agent;
 
 before(async () => {
   if (skip === undefined) {
-    cluster = await startCluster({ seeded: "small", components: ["etcd", "apiserver"] });
+    cluster = await startCluster({ seeded: "seed", components: ["etcd", "apiserver"] });
     agent = new Agent({ ca: cluster.caPem, cert: cluster.admin.certPem, key: cluster.admin.keyPem, keepAlive: true });
     for (const [path, object] of MORE_OBJECTS) {
       await cluster.send("POST", path, object);
