@@ -53,9 +53,13 @@ function assertEqual(w: World, plural = "pods", filter?: (namespace: string) => 
 describe("engine", () => {
   test("loads by one streamed list, is synced after the commit, and follows changes", async () => {
     const w = world({}, twoPods);
+    const { commits } = w.store;
     w.engine.start();
-    await settle();
     const pods = w.store.kind("pods");
+    const commitsAtSync = Promise.withResolvers<number>();
+    pods.onSynced = () => commitsAtSync.resolve(w.store.commits - commits);
+    await settle();
+    assert.equal(await commitsAtSync.promise, 1);
     assert.equal(w.api.requests.length, 1);
     assert.deepEqual(pods.log, ["add shop/a 101", "add shop/b 102", "synced 2"]);
     assert.ok(w.store.commits >= 1);
@@ -147,6 +151,7 @@ describe("engine", () => {
     w.api.apply("pods", "d", "shop");
     const [stream] = [...w.api.open];
     stream.send({ type: "ADDED", object: old });
+    assert.deepEqual([pods.count("relists"), w.api.open.size], [0, 1]);
     for (const { type, object } of w.api.history.slice(-3)) {
       stream.send({ type, object });
     }
@@ -256,6 +261,7 @@ describe("engine", () => {
         await Promise.resolve();
       }
       w.engine.stop();
+      assert.equal(w.clock.running, 0);
       const requests = w.api.requests.length;
       const { commits } = w.store;
       await w.clock.advance(600_000);
@@ -334,6 +340,24 @@ describe("engine: namespaces", () => {
     w.engine.stop();
   });
 
+  test("a kind is synced only when every namespace is", async () => {
+    const w = world({ scope: { allow: ["shop", "bank"] } }, seed);
+    w.api.once((reply) => {
+      if (!reply.url.pathname.includes("/bank/")) {
+        return false;
+      }
+      reply.status(503, "ServiceUnavailable");
+      return true;
+    });
+    w.engine.start();
+    await settle();
+    assert.equal(w.store.kind("pods").synced, false);
+    await w.clock.advance(2000);
+    assert.equal(w.store.kind("pods").synced, true);
+    assertEqual(w, "pods", (namespace) => namespace === "shop" || namespace === "bank");
+    w.engine.stop();
+  });
+
   test("without the right to see namespaces, kinds in globs are told to be forbidden", async () => {
     const w = world({ scope: { allow: ["shop*"] } }, seed);
     w.api.always((reply) => {
@@ -394,6 +418,36 @@ describe("engine: drift audit", () => {
     await settle();
     assertEqual(w);
     assert.deepEqual([pods.count("drift"), pods.count("relists")], [2, 1]);
+    w.engine.stop();
+  });
+
+  test("what changed between the list and the comparison is no difference", async () => {
+    const w = world({ limits: { watchIdleMs: 1e9, watchIdleMaxMs: 1e9 } }, twoPods);
+    w.engine.start();
+    await settle();
+    w.api.apply("nodes", "elsewhere");
+    const audit = w.engine.audit("pods");
+    await settle();
+    w.api.apply("pods", "a", "shop");
+    w.api.apply("pods", "new", "shop");
+    await w.clock.advance(1500);
+    assert.equal(w.api.requests.length, 2);
+    assert.deepEqual(await audit, { outcome: "equal", drift: 0 });
+    w.engine.stop();
+  });
+
+  test("a difference that is gone at the second look is none", async () => {
+    const w = world({}, twoPods);
+    w.engine.start();
+    await settle();
+    const { objects } = w.store.kind("pods");
+    objects.set("shop/ghost", "90");
+    const audit = w.engine.audit("pods");
+    await settle();
+    objects.delete("shop/ghost");
+    await w.clock.advance(5000);
+    assert.deepEqual(await audit, { outcome: "equal", drift: 0 });
+    assert.equal(w.api.requests.length, 3);
     w.engine.stop();
   });
 

@@ -36,6 +36,7 @@ class MemoryKind implements KindWriter {
   readonly log: string[] = [];
   readonly counters = new Map<KindCounter, number>();
   synced = false;
+  onSynced = (): void => {};
   currentAt = 0;
   phase = 0;
   version = "";
@@ -52,6 +53,7 @@ class MemoryKind implements KindWriter {
       synced: (value) => {
         this.synced = value;
         this.log.push(`synced ${this.objects.size}`);
+        this.onSynced();
       },
       currentAt: (at) => {
         this.currentAt = at;

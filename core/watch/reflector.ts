@@ -179,10 +179,9 @@ export class Reflector {
   }
 
   #tell(action: Action): void {
-    const { memory, batch, clock } = this.#host;
+    const { memory, clock } = this.#host;
     switch (action.kind) {
       case "markSynced":
-        batch.flush();
         this.#listener.synced();
         return;
       case "markCurrent":
