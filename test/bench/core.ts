@@ -3,33 +3,14 @@ import { FairleadError } from "../../core/errors.ts";
 import { type Cluster, churn, startCluster } from "../cluster/cluster.ts";
 import type { BenchOptions } from "./bench.ts";
 import type { Contender } from "./contender.ts";
+import { OURS, OURS_INLINE, reportOf, SAME_FIELDS_ONLY } from "./core-report.ts";
 import { type Churn, type CoreRun, measureContender, type RunTimes } from "./core-run.ts";
-import { median, shown, spread } from "./numbers.ts";
+import { shown } from "./numbers.ts";
 import { buildPeer } from "./peer-build.ts";
-import type { Bar, Report, Table } from "./report.ts";
+import type { Report } from "./report.ts";
 
 const FULL: RunTimes = { settleMs: 10_000, churnMs: 15_000, rates: [50, 500] };
 const QUICK: RunTimes = { settleMs: 4_000, churnMs: 5_000, rates: [50, 500] };
-
-const CLIENT_GO = "client-go";
-const KUBE_RS = "kube-rs";
-const CLIENT_GO_FIELDS = "client-go, same fields only";
-const KUBE_RS_FIELDS = "kube-rs, same fields only";
-const OURS = "fairlead";
-const OURS_INLINE = "fairlead, inline";
-
-/** Peers that the numbers to hold are measured against: what careful programs do. */
-const CAREFUL: PeerSet = { clientGo: CLIENT_GO, all: [CLIENT_GO, KUBE_RS] };
-/** Peers that keep not one field more than Fairlead: the hardest comparison, shown beside it. */
-const SAME_FIELDS: PeerSet = {
-  clientGo: CLIENT_GO_FIELDS,
-  all: [CLIENT_GO_FIELDS, KUBE_RS_FIELDS],
-};
-
-interface PeerSet {
-  readonly clientGo: string;
-  readonly all: readonly string[];
-}
 
 /** The core on the eight kinds of the seed shape, beside client-go and kube-rs on the same real control plane. */
 export async function benchCore(options: BenchOptions): Promise<Report> {
@@ -71,7 +52,7 @@ async function contendersOf(options: BenchOptions): Promise<Contender[]> {
     if (isWanted(name)) {
       const command = await buildPeer(name, options.progress);
       contenders.push({ name, command, args: [] });
-      contenders.push({ name: `${name}, same fields only`, command, args: [], env: { BENCH_STRIP: "fields" } });
+      contenders.push({ name: name + SAME_FIELDS_ONLY, command, args: [], env: { BENCH_STRIP: "fields" } });
     }
   }
   // The built JavaScript: what users run. Type stripping at run time would cost memory that they do not pay.
@@ -99,142 +80,4 @@ function progressLine(run: CoreRun, round: number, rounds: number): string {
     `run ${round}/${rounds} ${run.contender}: ${run.objects} objects in ${shown(run.syncedMs)} ms, ` +
     `CPU ${shown(run.cpuToSyncMs)} ms, resident ${shown(run.settled.residentMb)} MB, ${perEvent}, load ${run.loadBefore}`
   );
-}
-
-function reportOf(runs: readonly CoreRun[], options: BenchOptions, names: readonly string[]): Report {
-  const of = (name: string): CoreRun[] => runs.filter((run) => run.contender === name);
-  const objects = [...new Set(runs.map((run) => run.objects))];
-  const loads = runs.map((run) => run.loadBefore);
-  return {
-    name: "core",
-    title: "Core: eight kinds of the seed cluster, beside client-go and kube-rs",
-    how: [
-      `Pods, services, deployments, replicasets, statefulsets, daemonsets, jobs and cronjobs of the ${options.shape} shape on a real ` +
-        `kube-apiserver and etcd (${objects.map(shown).join(" or ")} objects), ${options.runs} interleaved runs of each program, one at a time. Time to sync is from the ` +
-        "start of the process; CPU is user and system time of all its threads. Memory is read at the moment of sync and again after a " +
-        `pause. CPU per event is what churn of pod updates costs above idle. client-go: shared informers over protobuf with a transform ` +
-        "that drops what no one reads, and indexes by IP, node, owner and label. kube-rs: streaming lists (JSON) into reflector stores, " +
-        "the same fields, no indexes, single-threaded runtime. Fairlead: the same fields and the same indexes, `createController` with " +
-        "its ingest thread and inline.",
-    ],
-    tables: [syncTable(names, of), memoryTable(names, of), churnTable(names, of, runs), sameFieldsTable(names, of)],
-    bars: [OURS, OURS_INLINE].filter((name) => names.includes(name)).flatMap((name) => barsOf(name, CAREFUL, of)),
-    notes: [
-      `Load average before the runs: ${shown(Math.min(...loads))} to ${shown(Math.max(...loads))}, the control plane itself included.`,
-      ...[OURS, OURS_INLINE].filter((name) => names.includes(name)).map((name) => privateNote(name, of)),
-      ...(objects.length > 1 ? ["The programs did not agree on the number of objects: do not trust this table."] : []),
-      ...(options.quick ? ["Quick run: short phases, not for comparison."] : []),
-    ],
-    raw: runs,
-  };
-}
-
-type RunsOf = (name: string) => readonly CoreRun[];
-
-function syncTable(names: readonly string[], of: RunsOf): Table {
-  return {
-    title: "To sync",
-    columns: ["program", "time to sync, ms", "CPU to sync, ms", "idle CPU, ms/s"],
-    rows: names.map((name) => [
-      name,
-      spread(of(name).map((run) => run.syncedMs)),
-      spread(of(name).map((run) => run.cpuToSyncMs)),
-      spread(of(name).map((run) => run.idleCpuMsPerSecond)),
-    ]),
-  };
-}
-
-function memoryTable(names: readonly string[], of: RunsOf): Table {
-  return {
-    title: "Memory, MB",
-    columns: [
-      "program",
-      "resident at sync",
-      "resident settled",
-      "private settled",
-      "peak at sync",
-      "resident after churn",
-    ],
-    rows: names.map((name) => [
-      name,
-      spread(of(name).map((run) => run.atSync.residentMb)),
-      spread(of(name).map((run) => run.settled.residentMb)),
-      spread(of(name).map((run) => run.settled.privateMb)),
-      spread(of(name).map((run) => run.atSync.peakMb)),
-      spread(of(name).map((run) => run.afterChurn.residentMb)),
-    ]),
-  };
-}
-
-function churnTable(names: readonly string[], of: RunsOf, runs: readonly CoreRun[]): Table {
-  const rates = runs[0]?.churn.map((at) => at.rate) ?? [];
-  const made = rates.map((_, at) => shown(median(runs.map((run) => run.churn[at].madeRate))));
-  return {
-    title: "CPU per event, µs",
-    columns: ["program", ...rates.map((rate, at) => `at ${rate}/s (made ${made[at]}/s)`)],
-    rows: names.map((name) => [
-      name,
-      ...rates.map((_, at) => spread(of(name).map((run) => run.churn[at].cpuUsPerEvent))),
-    ]),
-  };
-}
-
-function privateNote(name: string, of: RunsOf): string {
-  const middle = (who: string): number => median(of(who).map((run) => run.settled.privateMb));
-  const ratio = middle(name) / Math.min(...CAREFUL.all.map(middle));
-  return `Private memory of ${name}, settled: ${shown(middle(name))} MB, ${shown(ratio)} x the better peer.`;
-}
-
-/** The same ratios against the peers that keep the same fields only; the bars were not made for them. */
-function sameFieldsTable(names: readonly string[], of: RunsOf): Table {
-  const ours = [OURS, OURS_INLINE].filter((name) => names.includes(name));
-  const bars = ours.map((name) => barsOf(name, SAME_FIELDS, of));
-  return {
-    title: "Ratios to the peers with the same fields only",
-    columns: ["what", ...ours],
-    rows: (bars[0] ?? []).map((bar, at) => [
-      bar.what.slice(bar.what.indexOf(": ") + 2),
-      ...bars.map((one) => `${shown(one[at].value)} x`),
-    ]),
-  };
-}
-
-function barsOf(name: string, peers: PeerSet, of: RunsOf): Bar[] {
-  const middle = (who: string, read: (run: CoreRun) => number): number => median(of(who).map(read));
-  const toBetterPeer = (read: (run: CoreRun) => number): number =>
-    middle(name, read) / Math.min(...peers.all.map((peer) => middle(peer, read)));
-  const bar = (what: string, value: number, limit: number): Bar => ({
-    what: `${name}: ${what}`,
-    value,
-    wants: "at most",
-    limit,
-    unit: "x",
-  });
-  const rates = of(name)[0]?.churn.map((at) => at.rate) ?? [];
-  return [
-    bar(
-      "resident settled, to the better peer",
-      toBetterPeer((run) => run.settled.residentMb),
-      0.55,
-    ),
-    bar(
-      "private settled, to the better peer",
-      toBetterPeer((run) => run.settled.privateMb),
-      0.55,
-    ),
-    bar(
-      "CPU to sync, to the better peer",
-      toBetterPeer((run) => run.cpuToSyncMs),
-      0.65,
-    ),
-    bar(
-      "time to sync, to the better peer",
-      toBetterPeer((run) => run.syncedMs),
-      0.75,
-    ),
-    ...rates.map((rate, at) => {
-      const read = (run: CoreRun): number => run.churn[at].cpuUsPerEvent;
-      return bar(`CPU per event at ${rate}/s, to client-go`, middle(name, read) / middle(peers.clientGo, read), 0.45);
-    }),
-  ];
 }
