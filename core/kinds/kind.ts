@@ -5,7 +5,7 @@ import type { Keep, RowPlan } from "./plan.ts";
 import type { FieldName, View } from "./view-type.ts";
 
 /** Fields that every kind has without declaring them. */
-export const COMMON_FIELDS = {
+const COMMON_FIELDS = {
   labels: nameMap("metadata.labels"),
   annotations: textMap("metadata.annotations"),
   owners: records("metadata.ownerReferences", {

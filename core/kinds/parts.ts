@@ -18,7 +18,7 @@ export const TEMPLATE_CONTAINER = {
 };
 
 /** Set-based part of a label selector. */
-export const MATCH_EXPRESSION = {
+const MATCH_EXPRESSION = {
   key: name("key"),
   operator: enumOf("operator", "In", "NotIn", "Exists", "DoesNotExist"),
   values: names("values"),

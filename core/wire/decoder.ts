@@ -9,7 +9,7 @@ import { ProtobufCursor } from "./protobuf-cursor.ts";
 import { hasProtobuf } from "./protobuf-tree.ts";
 import { readJsonStatus, readProtobufStatus, type WireStatus } from "./status.ts";
 
-export type { DecoderLimits, ListDecoder, ListEnd, ListSink, WatchDecoder, WatchSink, WireFormat } from "./contract.ts";
+export type { DecoderLimits, ListDecoder, ListSink, WatchDecoder, WatchSink, WireFormat } from "./contract.ts";
 export { metadataPlan } from "./envelope.ts";
 export type { WireStatus } from "./status.ts";
 export { compareVersions, versionText } from "./version.ts";

@@ -58,12 +58,13 @@ test("a watch gives the rows that a list gives, in both formats", { skip }, asyn
   for (const name of ["pods", "deployments", "leases", "customresourcedefinitions"]) {
     const plan = builtInKind(name)?.where({ fieldSelector: "" }).plan();
     assert(plan);
-    const { rows, version } = await list(plan, "json", "application/json", "");
     for (const format of ["protobuf", "json"] as const) {
       const accept = format === "json" ? "application/json" : acceptHeader(plan, "watch");
       const seen = await watch(plan, format, accept);
+      // The API server renews a lease of its own, so that only the state of that very version can be compared.
+      const at = `?resourceVersion=${seen.endsAt}&resourceVersionMatch=Exact`;
+      const { rows } = await list(plan, "json", "application/json", at);
       assert.deepEqual(sorted(seen.rows), sorted(rows), `${name} as ${format}`);
-      assert.equal(seen.endsAt, version);
     }
   }
 });
@@ -99,6 +100,11 @@ test("the fixtures of the Go types give the same row from protobuf and from JSON
     }
   }
   assert(kinds >= 16, `${kinds} kinds have fixtures`);
+});
+
+test("the table of protobuf messages is what the Go types say", { skip: skip ?? goMissing() }, () => {
+  const generator = new URL("../../core/kinds/generate-messages.ts", import.meta.url).pathname;
+  execFileSync(process.execPath, [generator, "--check"]);
 });
 
 function goMissing(): string | undefined {
