@@ -272,6 +272,19 @@ describe("engine", () => {
     }
   });
 
+  test("objects that a full store refused are loaded when there is room", async () => {
+    const w = world({}, twoPods);
+    w.store.kind("pods").capacity = 1;
+    w.engine.start();
+    await w.clock.advance(2000);
+    assert.deepEqual([w.store.kind("pods").size, w.api.requests.length], [1, 1]);
+    w.store.kind("pods").capacity = 10;
+    await w.clock.advance(2000);
+    assertEqual(w);
+    assert.equal(w.api.requests.length, 2);
+    w.engine.stop();
+  });
+
   test("a kind can be added to and dropped from a running engine", async () => {
     const w = world({}, (api) => {
       twoPods(api);

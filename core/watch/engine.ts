@@ -284,6 +284,7 @@ class WatchEngine implements Engine {
       () => {
         try {
           this.#options.store.maintain(clock.wallNow());
+          this.#relistRefused();
         } catch (error) {
           this.#log.error({ detail: messageOf(error) }, "the store's housekeeping failed");
         }
@@ -291,6 +292,16 @@ class WatchEngine implements Engine {
       },
       true,
     );
+  }
+
+  /** Objects that a full store refused are asked for again when there is room. */
+  #relistRefused(): void {
+    for (const group of this.#groups.values()) {
+      if (group.writer.needsRelist()) {
+        group.refused = false;
+        group.relist("the store has room again for objects that it refused");
+      }
+    }
   }
 
   #planAudit(): void {

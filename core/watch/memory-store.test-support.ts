@@ -42,6 +42,7 @@ class MemoryKind implements KindWriter {
   version = "";
   capacity = Number.POSITIVE_INFINITY;
   #missing: Set<string> | undefined;
+  #refused = false;
   readonly status: KindStatusWriter;
 
   constructor(plan: RowPlan) {
@@ -84,6 +85,7 @@ class MemoryKind implements KindWriter {
       return "unchanged";
     }
     if (old === undefined && this.objects.size >= this.capacity) {
+      this.#refused = true;
       return "refused";
     }
     this.objects.set(key, version);
@@ -121,6 +123,12 @@ class MemoryKind implements KindWriter {
       this.#remove(key);
     }
     return gone.length;
+  }
+
+  needsRelist(): boolean {
+    const roomAgain = this.#refused && this.objects.size < this.capacity;
+    this.#refused = this.#refused && !roomAgain;
+    return roomAgain;
   }
 
   forEachIdentity(visit: (namespace: string, name: string, uid: string, resourceVersion: string) => void): void {

@@ -83,6 +83,10 @@ export class NamespaceSet implements KindWriter {
     return gone.length;
   }
 
+  needsRelist(): boolean {
+    return false;
+  }
+
   forEachIdentity(visit: (namespace: string, name: string, uid: string, resourceVersion: string) => void): void {
     for (const name of this.#names) {
       visit("", name, "", "");
