@@ -25,7 +25,7 @@ which plays nodes and pods. Built once from Go modules into a cache (FAIRLEAD_CL
   status   what runs
   seed     create objects and wait until all their pods run
              --shape <shape>       small: 12 pods; seed: 53 nodes, 4,092 deployment pods; large: 20,000 (default: small)
-  churn    patch pods at a rate
+  churn    change pods at a rate, each change is one watch event
              --rate <n>            events a second (default: 50)
              --for <time>          for example 20s or 5m (default: 20s)
   build    build all programs now
@@ -139,19 +139,23 @@ async function runSeed(values: Values): Promise<void> {
 }
 
 async function runChurn(values: Values): Promise<void> {
-  const client = clientOf(await mustFind(values.name));
+  const cluster = await mustFind(values.name);
+  const client = clientOf(cluster);
   const stop = new AbortController();
   process.once("SIGINT", () => stop.abort());
   const ratePerSecond = Number(values.rate);
   if (!(ratePerSecond > 0)) {
     throw new FairleadError("CLUSTER_BAD_OPTION", `--rate "${values.rate}" is not a number above 0`);
   }
-  const result = await churn(client, {
-    ratePerSecond,
-    forMs: durationOf(values.for),
-    progress: say,
-    signal: stop.signal,
-  });
+  const result = await churn(
+    { request: client.request, etcdPort: cluster.etcdPort },
+    {
+      ratePerSecond,
+      forMs: durationOf(values.for),
+      progress: say,
+      signal: stop.signal,
+    },
+  );
   client.close();
   console.log(
     `${result.events} events in ${result.tookMs} ms, ${result.ratePerSecond}/s of ${ratePerSecond}/s, ${result.failures} failed`,

@@ -20,6 +20,7 @@ import { etcdCompact, etcdRevision } from "./etcd.ts";
 import { kubeconfigText } from "./kubeconfig.ts";
 import { freePorts } from "./ports.ts";
 import { ensurePrograms, type Progress } from "./programs.ts";
+import { untilQuiet } from "./quiet.ts";
 import type { Shape } from "./seed-shape.ts";
 import { seededFolder } from "./seeded-folder.ts";
 import { Supervised } from "./supervised.ts";
@@ -110,6 +111,8 @@ export interface Cluster extends AsyncDisposable {
   thaw(name: ProcessName): void;
   /** Process id of a component. */
   pid(name: ProcessName): number;
+  /** Waits until the control plane has little to do, after a seeded start some 20 s; false if it has not within two minutes. */
+  quiet(): Promise<boolean>;
   /** Throws away etcd's history up to now; gives the revision. What the API server still holds in memory it goes on serving. */
   compactEtcd(): Promise<number>;
   /** Compacts etcd and restarts the API server: every watch from an older version gets 410 Expired from then on. */
@@ -132,6 +135,8 @@ export interface Cluster extends AsyncDisposable {
 
 const AUTHORITY = "fairlead-test-authority";
 const PORT_TRIES = 3;
+const QUIET_SHARE = 0.2;
+const QUIET_DEADLINE_MS = 120_000;
 const HOUR_SECONDS = 3600;
 
 /**
@@ -320,6 +325,12 @@ function clusterOf(parts: ClusterParts): Cluster {
     freeze: (name) => plane.freeze(name),
     thaw: (name) => plane.thaw(name),
     pid: (name) => plane.pid(name),
+    quiet: () =>
+      untilQuiet(
+        plane.names().map((name) => plane.pid(name)),
+        QUIET_SHARE,
+        QUIET_DEADLINE_MS,
+      ),
     compactEtcd,
     async expireVersions() {
       const revision = await compactEtcd();

@@ -46,6 +46,7 @@ async function host(name: string, options: ClusterOptions): Promise<void> {
       folder: cluster.folder,
       caPem: cluster.caPem,
       admin: cluster.admin,
+      etcdPort: cluster.etcdPort,
       components: cluster.components,
       startedAt: new Date().toISOString(),
     });

@@ -10,6 +10,7 @@ export interface RunningCluster {
   /** Process that holds the cluster; SIGTERM ends both. */
   readonly hostPid: number;
   readonly url: string;
+  readonly etcdPort: number;
   readonly kubeconfigPath: string;
   readonly folder: string;
   readonly caPem: string;
