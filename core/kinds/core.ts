@@ -118,7 +118,13 @@ export const pods = defineKind({
     scheduled: condition("status.conditions", "PodScheduled"),
     initialized: condition("status.conditions", "Initialized"),
   },
-  indexes: { podIP: true, podIPs: "podIPs.ip", hostIP: true, nodeName: true, owner: true, labels: true },
+  indexes: {
+    podIP: ["podIPs.ip", "podIP"],
+    hostIP: ["hostIPs.ip", "hostIP"],
+    nodeName: true,
+    owner: true,
+    labels: true,
+  },
 });
 
 /** Namespaces. */
@@ -202,7 +208,7 @@ export const services = defineKind({
     }),
     ingress: records("status.loadBalancer.ingress", { ip: ip("ip"), hostname: text("hostname") }),
   },
-  indexes: { clusterIP: true, labels: true, owner: true },
+  indexes: { clusterIP: ["clusterIPs", "clusterIP"], labels: true, owner: true },
 });
 
 /** ConfigMaps with their data. */

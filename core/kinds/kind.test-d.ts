@@ -73,3 +73,7 @@ export const someKey: string = someone.key;
 export const someNamespace: string | undefined = someone.metadata.namespace;
 // @ts-expect-error nothing is known of its fields
 someone.status;
+
+const byImage = pods.index({ image: "containers.image" });
+export const added: IndexOf<typeof byImage> = "image";
+export const kept: IndexOf<typeof byImage> = "podIP";

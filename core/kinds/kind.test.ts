@@ -54,11 +54,22 @@ test("select keeps only what was named, parts of lists too", () => {
 
 test("an index exists only with its field, and owners need their uid", () => {
   assert.deepEqual(pods.select("owners.uid", "labels", "podIPs").plan().indexes, [
-    { name: "podIPs", on: "cell", field: "podIPs.ip" },
+    { name: "podIP", on: "cell", field: "podIPs.ip" },
     { name: "owner", on: "owner", field: "owners" },
     { name: "labels", on: "labels", field: "labels" },
   ]);
   assert.deepEqual(pods.select("owners.name").plan().indexes, []);
+});
+
+test("an index can be added; its field must exist", () => {
+  const kind = pods.select("containers.image", "phase").index({ image: "containers.image", phase: true });
+  assert.deepEqual(kind.plan().indexes, [
+    { name: "image", on: "cell", field: "containers.image" },
+    { name: "phase", on: "cell", field: "phase" },
+  ]);
+  for (const target of ["nope", "containers.nope", "phase.nope"]) {
+    assert.throws(() => pods.index({ wrong: target }).plan(), { code: "KIND_UNKNOWN_FIELD" }, target);
+  }
 });
 
 test("derived fields are shown on top, others under their path", () => {

@@ -23,10 +23,11 @@ const COMMON_FIELDS = {
 export type CommonFields = typeof COMMON_FIELDS;
 
 /**
- * Declared indexes: index name -> true (the field of that name, or `labels`, or `owner`), or the name of the field, or
- * "list.part" for a field inside a list. An index exists while its field is selected.
+ * Declared indexes: index name -> true (the field of that name, or `labels`, or `owner`), or the name of a field, or
+ * "list.part" for a field inside a list, or several of them in order of preference. An index exists while one of its
+ * fields is selected.
  */
-export type IndexTable = Readonly<Record<string, true | string>>;
+export type IndexTable = Readonly<Record<string, true | string | readonly string[]>>;
 
 /** What a kind is made of. */
 export interface KindDefinition<
@@ -87,6 +88,10 @@ export interface Kind<
   ): Kind<Name, Fields, Name2, Namespaced, Index>;
   /** Watches only what the selectors match, on the server. */
   where(where: Where): Kind<Name, Fields, Selected, Namespaced, Index>;
+  /** Adds indexes: `endpointSlices.index({ address: "endpoints.addresses" })`. */
+  index<const More extends IndexTable>(
+    more: More,
+  ): Kind<Name, Fields, Selected, Namespaced, Index | (keyof More & string)>;
   /** How much of the object is kept beside the fields. */
   keep(keep: Keep): Kind<Name, Fields, Selected, Namespaced, Index>;
   /** Layout of the rows. Throws KIND_UNKNOWN_FIELD. */
@@ -192,7 +197,7 @@ type KindState<
   Fields extends FieldTable = FieldTable,
   Selected extends string = string,
   Namespaced extends boolean = boolean,
-> = Omit<Kind<Name, Fields, Selected, Namespaced>, "select" | "where" | "keep" | "plan" | "indexNames">;
+> = Omit<Kind<Name, Fields, Selected, Namespaced>, "select" | "where" | "index" | "keep" | "plan" | "indexNames">;
 
 function make<
   Name extends string,
@@ -210,6 +215,11 @@ function make<
         ...state,
         fieldSelector: chosen(where.fieldSelector, state.fieldSelector),
         labelSelector: chosen(where.labelSelector, state.labelSelector),
+      }),
+    index: <const More extends IndexTable>(more: More) =>
+      make<Name, Fields, Selected, Namespaced, Index | (keyof More & string)>({
+        ...state,
+        indexes: { ...state.indexes, ...more },
       }),
     keep: (kept: Keep) => make<Name, Fields, Selected, Namespaced, Index>({ ...state, kept }),
     plan: () => layOut(state),

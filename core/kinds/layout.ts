@@ -12,7 +12,7 @@ export interface KindChoice {
   readonly namespaced: boolean;
   readonly builtIn: boolean;
   readonly fields: FieldTable;
-  readonly indexes: Readonly<Record<string, true | string>>;
+  readonly indexes: Readonly<Record<string, true | string | readonly string[]>>;
   readonly selected: readonly string[];
   readonly kept: Keep;
   readonly fieldSelector: string | undefined;
@@ -93,15 +93,32 @@ function indexesOf(choice: KindChoice, cells: readonly CellPlan[]): IndexPlan[] 
   const indexes: IndexPlan[] = [];
   for (const [index, target] of Object.entries(choice.indexes)) {
     const on = index === "labels" || index === "owner" ? index : "cell";
-    const field = target !== true ? target : index === "owner" ? "owners" : index;
-    const [list, part] = field.split(".");
-    const cell = cells.find((candidate) => candidate.field === list);
-    const hasPart = part === undefined || cell?.element?.cells.some((candidate) => candidate.field === part);
-    if (cell && hasPart && (on !== "owner" || cell.element?.cells.some((candidate) => candidate.field === "uid"))) {
+    const fields =
+      target === true ? [index === "owner" ? "owners" : index] : typeof target === "string" ? [target] : target;
+    const unknown = fields.find((field) => !hasField(choice.fields, field));
+    if (unknown !== undefined) {
+      throw unknownField(choice, unknown);
+    }
+    const field = fields.find((candidate) => isSelected(cells, on === "owner" ? `${candidate}.uid` : candidate));
+    if (field !== undefined) {
       indexes.push({ name: index, on, field });
     }
   }
   return indexes;
+}
+
+function hasField(fields: FieldTable, field: string): boolean {
+  const [list, part] = field.split(".");
+  const data = fields[list];
+  return data !== undefined && (part === undefined || data.element?.[part] !== undefined);
+}
+
+function isSelected(cells: readonly CellPlan[], field: string): boolean {
+  const [list, part] = field.split(".");
+  const cell = cells.find((candidate) => candidate.field === list);
+  return (
+    cell !== undefined && (part === undefined || cell.element?.cells.some((other) => other.field === part) === true)
+  );
 }
 
 function unknownField(choice: KindChoice, field: string): FairleadError {
