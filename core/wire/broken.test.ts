@@ -84,7 +84,8 @@ const BROKEN_PROTOBUF: readonly (readonly [name: string, bytes: Uint8Array, code
 
 function encoded(): Uint8Array {
   const meta = new ProtobufWriter().text(1, "v1").text(2, "Pod").result;
-  const unknown = new ProtobufWriter().bytes(1, meta).bytes(2, new Uint8Array(3)).text(3, "gzip").result;
+  const pod = new ProtobufWriter().bytes(1, podMeta().result).result;
+  const unknown = new ProtobufWriter().bytes(1, meta).bytes(2, pod).text(3, "gzip").result;
   return watchFrame("ADDED", joined(utf8.encode("k8s\0"), unknown));
 }
 
@@ -230,6 +231,9 @@ test("of a field that comes twice the last counts; messages are merged, lists go
   const label = (value: string) => new ProtobufWriter().text(1, "app").text(2, value).result;
   const labelled = new ProtobufWriter().bytes(1, podMeta().bytes(11, label("a")).bytes(11, label("b")).result);
   assert.deepEqual(readOne(PLAN, "protobuf", podFrame(labelled)).cells.labels, { app: "b" });
+  const json =
+    '{"type":"ADDED","object":{"metadata":{"name":"a","resourceVersion":"1","labels":{"app":"a","app":null}}}}';
+  assert.deepEqual(readOne(PLAN, "json", line(json)).cells.labels, { app: "" });
 });
 
 test("numbers and times stop at their limits", () => {

@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { deployments } from "../kinds/apps.ts";
 import { BUILT_IN_KINDS } from "../kinds/built-in.ts";
-import { pods, services } from "../kinds/core.ts";
+import { leases } from "../kinds/coordination.ts";
+import { configMaps, nodes, pods, services } from "../kinds/core.ts";
 import { defineCustomKind } from "../kinds/custom.ts";
-import { integer, names, records, text } from "../kinds/field.ts";
+import { integer, long, names, records, text } from "../kinds/field.ts";
+import type { AnyKind } from "../kinds/kind.ts";
 import { messageOfKind } from "../kinds/message.ts";
 import { acceptHeader, decodeStatus, formatOf, metadataPlan, type WireFormat } from "./decoder.ts";
 import { Sampler, toJson, toProtobuf, watchFrame, wrap } from "./sample.test-support.ts";
@@ -89,6 +92,59 @@ test("reads what was declared", () => {
       },
     });
   }
+});
+
+const CELLS: readonly (readonly [kind: AnyKind, object: Json, field: string, value: unknown])[] = [
+  [leases, { spec: { renewTime: "2026-01-31T08:00:00.000123Z" } }, "renewTime", [1_769_846_400, 123]],
+  [leases, {}, "renewTime", [0, 0]],
+  [leases, { spec: { leaseDurationSeconds: 0 } }, "leaseDurationSeconds", 0],
+  [leases, {}, "leaseDurationSeconds", undefined],
+  [configMaps, { binaryData: { a: "AAH/", b: "" } }, "binaryData", { a: "AAH/", b: undefined }],
+  [configMaps, { data: { a: "x", b: "" } }, "data", { a: "x", b: undefined }],
+  [configMaps, { immutable: false }, "immutable", 1],
+  [configMaps, { immutable: true }, "immutable", 2],
+  [configMaps, {}, "immutable", 0],
+  [services, { spec: { clusterIPs: ["10.0.0.1", "fd00::1"] } }, "clusterIPs", ["10.0.0.1", "fd00::1"]],
+  [services, { spec: { clusterIP: "None" } }, "clusterIP", [1, "None"]],
+  [services, { spec: { clusterIP: "fd00::1" } }, "clusterIP", [6, "fd00::1"]],
+  [services, { spec: { ipFamilies: ["IPv4", "IPv6"] } }, "ipFamilies", ["IPv4", "IPv6"]],
+  [services, { spec: { type: "NodePort" } }, "type", "NodePort"],
+  [services, { spec: { type: "Fancy" } }, "type", "Fancy"],
+  [services, {}, "type", ""],
+  [deployments, { spec: { strategy: { rollingUpdate: { maxSurge: "25%" } } } }, "maxSurge", [2, "25%"]],
+  [deployments, { spec: { strategy: { rollingUpdate: { maxSurge: 0 } } } }, "maxSurge", [1, 0]],
+  [deployments, {}, "maxSurge", [0, 0]],
+  [deployments, { spec: { paused: true } }, "paused", 1],
+  [deployments, { metadata: { generation: 7 } }, "generation", 7],
+  [nodes, { status: { capacity: { cpu: "8", memory: "16Gi" } } }, "capacity", { cpu: "8", memory: "16Gi" }],
+  [nodes, { status: { nodeInfo: { architecture: "arm64" } } }, "architecture", "arm64"],
+];
+
+test("every type of cell holds what the object says", () => {
+  for (const [kind, object, field, value] of CELLS) {
+    const plan = kind.plan();
+    const metadata = { name: "a", resourceVersion: "1", ...(object.metadata as Json | undefined) };
+    for (const format of FORMATS) {
+      const bytes = eventBytes(format, "ADDED", plan.apiVersion, plan.kind, { ...object, metadata });
+      assert.deepEqual(readOne(plan, format, bytes).cells[field], value, `${kind.name} ${field} from ${format}`);
+    }
+  }
+});
+
+test("a number that is kept as float64 keeps its fraction and size", () => {
+  const kind = defineCustomKind({
+    apiVersion: "example.org/v1",
+    kind: "Widget",
+    plural: "widgets",
+    namespaced: true,
+    fields: { weight: long("spec.weight"), bytes: long("spec.bytes") },
+  });
+  const object = {
+    metadata: { name: "a", resourceVersion: "1" },
+    spec: { weight: -1.5e-7, bytes: 9_007_199_254_740_991 },
+  };
+  const { cells } = readOne(kind.plan(), "json", eventBytes("json", "ADDED", "example.org/v1", "Widget", object));
+  assert.deepEqual(cells, { ...cells, weight: -1.5e-7, bytes: 9_007_199_254_740_991 });
 });
 
 test("a watch cut at any byte gives the same events", () => {
