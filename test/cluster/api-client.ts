@@ -1,4 +1,6 @@
-import type { IncomingHttpHeaders } from "node:http";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { Agent, request as httpsRequest } from "node:https";
 import { FairleadError } from "../../core/errors.ts";
 import type { Identity } from "./kubeconfig.ts";
@@ -9,6 +11,13 @@ export interface ApiResponse {
   readonly headers: IncomingHttpHeaders;
   // biome-ignore lint/suspicious/noExplicitAny: tests read bodies of every kind; a type for each would say nothing
   readonly body: any;
+}
+
+/** One event of a watch. */
+export interface WatchEvent {
+  readonly type: string;
+  // biome-ignore lint/suspicious/noExplicitAny: objects of every kind
+  readonly object: any;
 }
 
 /** A simple HTTPS client for tests: one request, one answer, nothing retried. */
@@ -23,6 +32,8 @@ export interface ApiClient {
   ): Promise<ApiResponse>;
   /** Like `request`, but throws CLUSTER_REQUEST_FAILED for a status of 400 or more. */
   send(method: string, path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<ApiResponse>;
+  /** Events of a watch, until the server or the caller ends it. The path says what is watched, from where and how long. */
+  events(path: string): AsyncGenerator<WatchEvent>;
   /** Closes its connections. */
   close(): void;
 }
@@ -120,5 +131,41 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     return response;
   }
 
-  return { url: options.url, request, send, close: () => agent.destroy() };
+  async function* events(path: string): AsyncGenerator<WatchEvent> {
+    const outgoing = httpsRequest(new URL(path, options.url), {
+      agent,
+      headers: { ...authorization, accept: "application/json" },
+    });
+    outgoing.end();
+    try {
+      const [incoming] = (await once(outgoing, "response")) as [IncomingMessage]; // what "response" carries
+      // From here on a broken connection is told by the response.
+      outgoing.on("error", () => {});
+      let rest = "";
+      for await (const text of incoming.setEncoding("utf8")) {
+        const lines = (rest + text).split("\n");
+        rest = lines.pop() ?? "";
+        for (const line of lines) {
+          yield JSON.parse(line);
+        }
+      }
+    } finally {
+      outgoing.destroy();
+    }
+  }
+
+  return { url: options.url, request, send, events, close: () => agent.destroy() };
+}
+
+/** A client that logs in as a kubeconfig of this tool says. */
+export async function openKubeconfig(path: string): Promise<ApiClient> {
+  const config = JSON.parse(await readFile(path, "utf8"));
+  const plain = (base64: string): string => Buffer.from(base64, "base64").toString("utf8");
+  const { server, "certificate-authority-data": ca } = config.clusters[0].cluster;
+  const { token, "client-certificate-data": cert, "client-key-data": key } = config.users[0].user;
+  const identity: Identity =
+    token === undefined
+      ? { kind: "certificate", pair: { certPem: plain(cert), keyPem: plain(key) } }
+      : { kind: "token", token };
+  return createApiClient({ url: server, caPem: plain(ca), identity });
 }

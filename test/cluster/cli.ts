@@ -234,10 +234,13 @@ async function main(): Promise<number> {
     build,
   };
   const known = command !== undefined && Object.hasOwn(commands, command);
-  if (values.help || !known) {
-    const wrong = command !== undefined && !known;
-    (wrong ? say : console.log)(wrong ? `"${command}" is not a command\n\n${HELP}` : HELP);
-    return wrong || command === undefined ? 2 : 0;
+  if (values.help) {
+    console.log(HELP);
+    return 0;
+  }
+  if (!known) {
+    say(command === undefined ? HELP : `"${command}" is not a command\n\n${HELP}`);
+    return 2;
   }
   await commands[command](values);
   return 0;

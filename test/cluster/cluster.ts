@@ -27,7 +27,7 @@ import { Supervised } from "./supervised.ts";
 import { startTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
 import { grant, serviceAccountToken, type UserRule } from "./users.ts";
 
-export type { ApiClient, ApiResponse } from "./api-client.ts";
+export { type ApiClient, type ApiResponse, openKubeconfig, type WatchEvent } from "./api-client.ts";
 export type { AuditEntry } from "./audit-log.ts";
 export { type ChurnOptions, type ChurnResult, churn } from "./churn.ts";
 export type { ComponentName } from "./components.ts";
