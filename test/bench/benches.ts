@@ -25,6 +25,11 @@ export const BENCHES: readonly Bench[] = [
     summary: "main loop while 10,000 pods arrive and at 1,000 events/s; cost of an event by size",
     run: async (options) => (await import("./loop.ts")).benchLoop(options),
   },
+  {
+    name: "faults",
+    summary: "what the watch engine does when servers and networks misbehave",
+    run: async (options) => (await import("./faults.ts")).benchFaults(options),
+  },
   childBench({
     name: "fuzz",
     summary: "10 million broken inputs to the decoders",

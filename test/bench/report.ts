@@ -24,6 +24,8 @@ export interface Report {
   /** Name on the command line. */
   readonly name: string;
   readonly title: string;
+  /** Page that it is written into. Default docs/reference/performance.md. */
+  readonly page?: string;
   /** How it was measured, in Markdown: one paragraph an entry. */
   readonly how: readonly string[];
   readonly tables: readonly Table[];

@@ -3,7 +3,7 @@ import { messageOf } from "../../core/errors.ts";
 import type { Bench, BenchOptions } from "./bench.ts";
 import { BENCHES } from "./benches.ts";
 import { describeMachine, loadAverage, machineLine } from "./machine.ts";
-import { writePerformancePage } from "./performance-page.ts";
+import { writePage } from "./page.ts";
 import { isHeld, markdownReport, type Report } from "./report.ts";
 
 const PAGE = "docs/reference/performance.md";
@@ -20,7 +20,7 @@ ${BENCHES.map((bench) => `  ${bench.name.padEnd(12)} ${bench.summary}`).join("\n
   --quick         short phases: shows that a bench works, not for figures to publish
   --shape NAME    small, seed or large: the cluster of "core" (default seed)
   --only NAME     of "core" only this program (may be given several times): client-go, kube-rs, thread, inline
-  --write         put the results into ${PAGE}
+  --write         put the results into ${PAGE} (faults: docs/reference/faults.md)
   --output json   print one JSON object with all that was measured, and progress to stderr
   --help          this text
 
@@ -68,8 +68,14 @@ async function main(): Promise<number> {
     console.log(JSON.stringify({ machine, reports, failures }));
   }
   if (request.write) {
-    await writePerformancePage(PAGE, reports, machine);
-    request.options.progress(`wrote ${PAGE}`);
+    for (const page of new Set(reports.map((report) => report.page ?? PAGE))) {
+      await writePage(
+        page,
+        reports.filter((report) => (report.page ?? PAGE) === page),
+        machine,
+      );
+      request.options.progress(`wrote ${page}`);
+    }
   }
   for (const failure of failures) {
     console.error(`failed: ${failure}`);

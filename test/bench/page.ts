@@ -3,17 +3,22 @@ import { dirname } from "node:path";
 import { type Machine, machineLine } from "./machine.ts";
 import { markdownReport, type Report } from "./report.ts";
 
-const HEAD = `# Performance
+const PERFORMANCE_HEAD = `# Performance
 
 Written by \`npm run bench -- <name> --write\`; do not edit by hand. Every figure is a median of interleaved runs, with the
 lowest and highest beside it where there is room. Trust ratios between rows of one table, not milliseconds: they come from one machine.
 MB are 10^6 bytes. "Resident" holds pages of the program file that the kernel may drop at any time; "private" does not.
 `;
 
+const FAULTS_HEAD = `# Faults
+
+Written by \`npm run bench -- faults --write\`; do not edit by hand.
+`;
+
 /** Writes the sections of these reports into the page and leaves the sections of other benches as they are. */
-export async function writePerformancePage(path: string, reports: readonly Report[], machine: Machine): Promise<void> {
+export async function writePage(path: string, reports: readonly Report[], machine: Machine): Promise<void> {
   let page = await readFile(path, "utf8").catch(() => "");
-  page = HEAD + page.slice(firstMarker(page));
+  page = (path.endsWith("faults.md") ? FAULTS_HEAD : PERFORMANCE_HEAD) + page.slice(firstMarker(page));
   for (const report of reports) {
     page = withSection(page, report, machine);
   }
