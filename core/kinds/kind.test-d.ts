@@ -77,3 +77,14 @@ someone.status;
 const byImage = pods.index({ image: "containers.image" });
 export const added: IndexOf<typeof byImage> = "image";
 export const kept: IndexOf<typeof byImage> = "podIP";
+
+const slimPods = pods.keep("slim").select("phase");
+declare const slimPod: ViewOf<typeof slimPods>;
+export const whatever: unknown = slimPod.json;
+export const slimPhase: string | undefined = slimPod.status.phase;
+const backPods = slimPods.keep("fields");
+declare const backPod: ViewOf<typeof backPods>;
+// @ts-expect-error no JSON is kept
+backPod.json;
+// @ts-expect-error no JSON is kept
+pod.json;

@@ -83,17 +83,19 @@ export interface Kind<
   /** Exists in types only. */
   readonly indexNames?: Index;
   /** Keeps only the named fields (by default all of the table); "list.part" keeps parts of a list's elements. */
-  select<const Name2 extends FieldName<Fields>>(
-    ...names: readonly Name2[]
-  ): Kind<Name, Fields, Name2, Namespaced, Index>;
+  select<const Wanted extends FieldName<Fields>>(
+    ...names: readonly Wanted[]
+  ): Kind<Name, Fields, Wanted | Extract<Selected, "json">, Namespaced, Index>;
   /** Watches only what the selectors match, on the server. */
   where(where: Where): Kind<Name, Fields, Selected, Namespaced, Index>;
   /** Adds indexes: `endpointSlices.index({ address: "endpoints.addresses" })`. */
   index<const More extends IndexTable>(
     more: More,
   ): Kind<Name, Fields, Selected, Namespaced, Index | (keyof More & string)>;
-  /** How much of the object is kept beside the fields. */
-  keep(keep: Keep): Kind<Name, Fields, Selected, Namespaced, Index>;
+  /** How much of the object is kept beside the fields: with "slim" and "full" the view has `json`, the whole object. */
+  keep<const Kept extends Keep>(
+    keep: Kept,
+  ): Kind<Name, Fields, Kept extends "fields" ? Exclude<Selected, "json"> : Selected | "json", Namespaced, Index>;
   /** Layout of the rows. Throws KIND_UNKNOWN_FIELD. */
   plan(): RowPlan;
 }
@@ -208,8 +210,8 @@ function make<
 >(state: KindState<Name, Fields, Selected, Namespaced>): Kind<Name, Fields, Selected, Namespaced, Index> {
   return Object.freeze({
     ...state,
-    select: <const Name2 extends FieldName<Fields>>(...selected: readonly Name2[]) =>
-      make<Name, Fields, Name2, Namespaced, Index>({ ...state, selected }),
+    select: <const Wanted extends FieldName<Fields>>(...selected: readonly Wanted[]) =>
+      make<Name, Fields, Wanted | Extract<Selected, "json">, Namespaced, Index>({ ...state, selected }),
     where: (where: Where) =>
       make<Name, Fields, Selected, Namespaced, Index>({
         ...state,
@@ -221,7 +223,13 @@ function make<
         ...state,
         indexes: { ...state.indexes, ...more },
       }),
-    keep: (kept: Keep) => make<Name, Fields, Selected, Namespaced, Index>({ ...state, kept }),
+    // Only the type says "json": the cell follows from what is kept.
+    keep: <const Kept extends Keep>(kept: Kept) =>
+      make<Name, Fields, Kept extends "fields" ? Exclude<Selected, "json"> : Selected | "json", Namespaced, Index>({
+        ...state,
+        kept,
+        selected: state.selected as readonly (Kept extends "fields" ? Exclude<Selected, "json"> : Selected | "json")[],
+      }),
     plan: () => layOut(state),
   });
 }

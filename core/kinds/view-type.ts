@@ -13,6 +13,9 @@ type HeaderLeaf<Namespaced extends boolean> =
   | readonly ["metadata.creationTimestamp", string | undefined]
   | readonly ["metadata.deletionTimestamp", string | undefined];
 
+/** The whole object, where it is kept. */
+type JsonLeaf<Selected extends string> = "json" extends Selected ? readonly ["json", unknown] : never;
+
 type Head<Path> = Path extends `${infer First}.${string}` ? First : Path;
 
 type Below<L extends Leaf, Key> = L extends readonly [`${infer First}.${infer Rest}`, infer Value]
@@ -73,4 +76,4 @@ export type View<
   Namespaced extends boolean,
 > = string extends Selected
   ? Shape<HeaderLeaf<true> | HeaderLeaf<false>>
-  : Shape<TableLeaf<Fields, Selected> | HeaderLeaf<Namespaced>>;
+  : Shape<TableLeaf<Fields, Selected> | HeaderLeaf<Namespaced> | JsonLeaf<Selected>>;
