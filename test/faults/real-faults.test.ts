@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { ClusterAccess } from "../../core/kube/access.ts";
+import { resolveCluster } from "../../core/kube/cluster-config.ts";
 import { WatchMemory } from "../../core/watch/watch-memory.ts";
 import { type Cluster, startCluster } from "../cluster/cluster.ts";
 import { FaultWorld, identityPlan, isSame, type Protocol, until, type WorldOptions } from "./fault-world.ts";
@@ -203,6 +204,40 @@ describe("faults on the real control plane", { concurrency: false }, () => {
       await create("two");
       await until("followed again", () => made.objects("widgets").has("default/two"), 30_000);
       await recovered(made);
+    }));
+
+  test("a user without the right is told which one, keeps the rest going, and follows as soon as it is given", () =>
+    run(async () => {
+      const right = { resources: ["configmaps"], verbs: ["list", "watch"] };
+      const kubeconfig = await cluster.createUser("limited", [{ ...right, resources: ["services"] }]);
+      const services = identityPlan("Service", "services");
+      const made = world({
+        access: await resolveCluster({ kubeconfig }),
+        plans: [CONFIG_MAPS, services],
+        limits: { forbiddenRetryMs: 500 },
+      });
+      made.engine.start();
+      await until("services", () => made.store.kind("services").synced, 10_000);
+      await until("forbidden", () => made.store.kind("configmaps").phase === 6, 10_000);
+      assert.match(made.reports.join(), /cannot (list|watch) resource .*configmaps/);
+      await cluster.createUser("limited", [right]);
+      await recovered(made);
+    }));
+
+  test("an API server behind another that is frozen for a while catches up by itself", () =>
+    run(async () => {
+      const second = await cluster.secondApiServer();
+      const made = await synced({ access: access(second.url) });
+      cluster.freeze(second.name);
+      for (let i = 0; i < 20; i++) {
+        await cluster.send("POST", path("default"), configMap(`behind-${i}`));
+      }
+      made.transport.reset("test");
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      cluster.thaw(second.name);
+      await recovered(made);
+      assert.equal(made.count("relists", "configmaps"), 0);
+      await cluster.stopComponent(second.name);
     }));
 
   test("etcd restored from a snapshot: the ghosts are removed", () =>
