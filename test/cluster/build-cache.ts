@@ -1,4 +1,4 @@
-import { access, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { access, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -69,6 +69,16 @@ async function ownerOf(lock: string): Promise<number | "gone" | "unknown"> {
   }
   const made = await stat(lock).catch(() => undefined);
   return made !== undefined && Date.now() - made.mtimeMs < LOCK_WITHOUT_OWNER_MS ? "unknown" : "gone";
+}
+
+/** Moves a finished folder to its place in one step. If another process was first, its folder stays and ours is dropped. */
+export async function publish(work: string, place: string): Promise<void> {
+  await rename(work, place).catch(async (error: unknown) => {
+    await rm(work, { recursive: true, force: true });
+    if (!(await exists(place))) {
+      throw error;
+    }
+  });
 }
 
 /** Whether a process with this id runs. */

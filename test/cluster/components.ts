@@ -104,7 +104,8 @@ export function etcdArgs(layout: Layout, ports: Ports): readonly string[] {
     "initial-cluster": `test=${peer}`,
     "unsafe-no-fsync": "true",
     "quota-backend-bytes": String(8 * 2 ** 30),
-    "snapshot-count": "100000",
+    "max-wals": "1",
+    "max-snapshots": "1",
     "log-level": "warn",
   });
 }

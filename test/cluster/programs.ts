@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdir, mkdtemp, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { FairleadError } from "../../core/errors.ts";
-import { cacheFolder, exists, withLock } from "./build-cache.ts";
+import { cacheFolder, exists, publish, withLock } from "./build-cache.ts";
 import { sourceFolder } from "./source-folder.ts";
 
 /** Programs of the control plane. */
@@ -125,7 +125,7 @@ async function build(module: GoModule, folder: string, progress: Progress): Prom
         );
       }
     }
-    await rename(work, folder);
+    await publish(work, folder);
   } finally {
     clearInterval(timer);
     await rm(work, { recursive: true, force: true });

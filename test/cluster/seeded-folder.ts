@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { cp, mkdir, mkdtemp, readFile, rename, rm } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { cacheFolder, exists, withLock } from "./build-cache.ts";
+import { cacheFolder, exists, publish, withLock } from "./build-cache.ts";
 import type { Cluster, ClusterOptions } from "./cluster.ts";
 import { etcdDefragment, etcdRevision } from "./etcd.ts";
 import type { Progress } from "./programs.ts";
@@ -69,7 +69,7 @@ async function make(
     for (const file of ["ca.crt", "ca.key", "service-accounts.key", "service-accounts.pub"]) {
       await cp(join(cluster.folder, "pki", file), join(work, "pki", file));
     }
-    await rename(work, folder);
+    await publish(work, folder);
   } finally {
     await rm(work, { recursive: true, force: true });
   }
