@@ -59,7 +59,9 @@ async function main(args: readonly string[]): Promise<number> {
       wanted,
       commands.map((known) => known.name),
     );
-    process.stderr.write(`fairlead: unknown command "${wanted}"${hint || "; see fairlead --help"} (CLI_UNKNOWN_COMMAND)\n`);
+    process.stderr.write(
+      `fairlead: unknown command "${wanted}"${hint || "; see fairlead --help"} (CLI_UNKNOWN_COMMAND)\n`,
+    );
     return EXIT_WRONG_USE;
   }
   return await runCommand(command, rest);

@@ -1,6 +1,6 @@
-import type { AnyKind } from "../core/kinds/kind.ts";
 import type { ControllerOptions } from "../core/controller/create-controller.ts";
 import { FairleadError } from "../core/errors.ts";
+import type { AnyKind } from "../core/kinds/kind.ts";
 import { jsonLogger, LOG_LEVELS, type LogLevel } from "../core/log.ts";
 import { type CommandContext, listOption, type ParsedOptions, textOption } from "./command.ts";
 import { parseDuration } from "./duration.ts";

@@ -3,7 +3,11 @@ import type { CommandSpec, OptionSpec } from "./command.ts";
 
 const outputOptions: Readonly<Record<string, OptionSpec>> = {
   output: { value: "FORM", about: "text (default on a terminal) or json, one object a line", oneOf: ["text", "json"] },
-  "log-level": { value: "LEVEL", about: `${LOG_LEVELS.join(", ")}; lines go to stderr (default warn)`, oneOf: LOG_LEVELS },
+  "log-level": {
+    value: "LEVEL",
+    about: `${LOG_LEVELS.join(", ")}; lines go to stderr (default warn)`,
+    oneOf: LOG_LEVELS,
+  },
 };
 
 const followOptions: Readonly<Record<string, OptionSpec>> = {
@@ -16,10 +20,17 @@ const followOptions: Readonly<Record<string, OptionSpec>> = {
 const clusterOptions: Readonly<Record<string, OptionSpec>> = {
   kubeconfig: { value: "FILE", about: "default: KUBECONFIG, then ~/.kube/config, then the service account" },
   context: { value: "NAME", about: "context of the kubeconfig (default: its current one)" },
-  kinds: { value: "LIST", about: "kinds to follow, by plural, separated by commas (default: the workload kinds)", repeat: true },
+  kinds: {
+    value: "LIST",
+    about: "kinds to follow, by plural, separated by commas (default: the workload kinds)",
+    repeat: true,
+  },
   namespaces: { value: "GLOBS", about: "only these namespaces (default: all, cluster-wide)", repeat: true },
   "deny-namespaces": { value: "GLOBS", about: "never these namespaces; wins over --namespaces", repeat: true },
-  "max-bytes": { value: "NUMBER", about: "largest size of the store in bytes; objects above it are refused (default 268435456)" },
+  "max-bytes": {
+    value: "NUMBER",
+    about: "largest size of the store in bytes; objects above it are refused (default 268435456)",
+  },
 };
 
 /** Every command of the program, in the order of the help. */

@@ -26,7 +26,10 @@ export async function demo(parsed: ParsedOptions, context: CommandContext): Prom
     const ready = await Promise.race([
       once(child, "message").then(([message]) => message as DemoClusterReady), // demo-cluster.ts sends nothing else
       once(child, "exit").then(([code]) => {
-        throw new FairleadError("DEMO_CLUSTER_FAILED", `the simulated cluster ended with code ${code} before it was ready`);
+        throw new FairleadError(
+          "DEMO_CLUSTER_FAILED",
+          `the simulated cluster ended with code ${code} before it was ready`,
+        );
       }),
     ]);
     const controller = createController({

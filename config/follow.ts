@@ -84,9 +84,13 @@ async function load(
       return;
     }
     if (limit.aborted) {
-      throw new FairleadError("CLI_NOT_SYNCED", "the caches were not complete before the time given by --for was over", {
-        cause: error,
-      });
+      throw new FairleadError(
+        "CLI_NOT_SYNCED",
+        "the caches were not complete before the time given by --for was over",
+        {
+          cause: error,
+        },
+      );
     }
     throw error;
   } finally {
@@ -95,12 +99,7 @@ async function load(
 }
 
 /** Resolves when the time is over or the signal comes; calls `tick` now and then. */
-async function untilEnd(
-  options: FollowOptions,
-  signal: AbortSignal,
-  everyMs: number,
-  tick: () => void,
-): Promise<void> {
+async function untilEnd(options: FollowOptions, signal: AbortSignal, everyMs: number, tick: () => void): Promise<void> {
   if (signal.aborted) {
     return;
   }

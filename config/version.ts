@@ -14,13 +14,18 @@ export function packageVersion(): string {
       // The other place has it.
     }
   }
-  throw new FairleadError("CLI_BROKEN_INSTALL", "package.json of fairlead was not found beside its code; install it again");
+  throw new FairleadError(
+    "CLI_BROKEN_INSTALL",
+    "package.json of fairlead was not found beside its code; install it again",
+  );
 }
 
 /** `fairlead version`. */
 export async function version(parsed: ParsedOptions, context: CommandContext): Promise<number> {
   const versions = { fairlead: packageVersion(), node: process.versions.node };
   const asJson = textOption(parsed, "output") === "json";
-  context.out.write(asJson ? `${JSON.stringify(versions)}\n` : `fairlead ${versions.fairlead}, node ${versions.node}\n`);
+  context.out.write(
+    asJson ? `${JSON.stringify(versions)}\n` : `fairlead ${versions.fairlead}, node ${versions.node}\n`,
+  );
   return 0;
 }

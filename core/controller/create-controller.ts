@@ -63,7 +63,7 @@ export function createController<const Kinds extends readonly AnyKind[]>(
 /** One plan for each kind, whoever asks for it. */
 function plansOf(kinds: readonly AnyKind[]): RowPlan[] {
   if (kinds.length === 0) {
-    throw new FairleadError("CONTROLLER_NO_KINDS", 'a controller needs at least one kind; pass it as kinds: [pods]');
+    throw new FairleadError("CONTROLLER_NO_KINDS", "a controller needs at least one kind; pass it as kinds: [pods]");
   }
   const groups = new Map<string, [AnyKind, ...AnyKind[]]>();
   for (const kind of kinds) {

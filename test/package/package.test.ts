@@ -28,7 +28,9 @@ before(() => {
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 test("the package holds built code and no tests or benches", () => {
-  const strangers = packed.filter((path) => !/^(dist\/(core|config|sandbox)\/|package\.json|README\.md|LICENSE)/.test(path));
+  const strangers = packed.filter(
+    (path) => !/^(dist\/(core|config|sandbox)\/|package\.json|README\.md|LICENSE)/.test(path),
+  );
   assert.deepEqual(strangers, []);
   assert.deepEqual(
     packed.filter((path) => path.includes(".test.")),
@@ -71,5 +73,19 @@ test("types of the installed package refuse a field that was not selected", () =
      export const addresses = cluster.store.read((view) => view.pods.all().map((pod) => pod.status.podIP));`,
   );
   const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
-  inFolder(process.execPath, [tsc, "--noEmit", "--strict", "--module", "nodenext", "--target", "es2024", "--lib", "es2024,esnext.disposable", "--skipLibCheck", "--types", "", "typed.ts"]);
+  inFolder(process.execPath, [
+    tsc,
+    "--noEmit",
+    "--strict",
+    "--module",
+    "nodenext",
+    "--target",
+    "es2024",
+    "--lib",
+    "es2024,esnext.disposable",
+    "--skipLibCheck",
+    "--types",
+    "",
+    "typed.ts",
+  ]);
 });
