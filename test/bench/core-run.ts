@@ -3,7 +3,7 @@ import { type Contender, type ContenderLine, type RunningContender, startContend
 import { loadAverage } from "./machine.ts";
 import type { MemoryFigures } from "./process-figures.ts";
 
-/** Makes events at a rate for a while; gives how many it made. */
+/** Makes events at a rate for a while; gives the rate that it achieved, events per second. */
 export type Churn = (ratePerSecond: number, forMs: number) => Promise<number>;
 
 /** How long the parts of one run take. */
@@ -87,15 +87,13 @@ async function measureChurn(
   plan: { readonly rate: number; readonly forMs: number; readonly idleCpuMsPerSecond: number },
 ): Promise<ChurnFigures> {
   const before = await untilQuiet(running);
-  const startedAtMs = performance.now();
-  const made = await churn(plan.rate, plan.forMs);
-  const tookMs = performance.now() - startedAtMs;
+  const madeRate = await churn(plan.rate, plan.forMs);
   const after = await untilQuiet(running);
   const events = after.events - before.events;
   const idleMs = plan.idleCpuMsPerSecond * ((after.atMs - before.atMs) / 1000);
   return {
     rate: plan.rate,
-    madeRate: made / (tookMs / 1000),
+    madeRate,
     events,
     cpuUsPerEvent: events === 0 ? Number.NaN : ((after.cpuMs - before.cpuMs - idleMs) * 1000) / events,
   };

@@ -70,7 +70,7 @@ class Subject {
     controller.on(followed, (batch) => {
       const nowMs = monotonicMs();
       for (const change of batch) {
-        if (change.op === "updated") {
+        if (change.op === "updated" || change.op === "resync") {
           this.#versions.push(change.new.metadata.resourceVersion);
           this.#seenAtMs.push(nowMs);
         }
