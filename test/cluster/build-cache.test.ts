@@ -95,7 +95,7 @@ test("without go, CI is told what is missing and what does not run", () => {
 test("without go and CI, tests learn why they are left out", () => {
   const code = "console.log(await programs.whyNoCluster());";
   const { stdout } = inProcess(code, { PATH: folder, FAIRLEAD_CLUSTER_CACHE: join(folder, "empty") });
-  assert.match(stdout, /^go is missing and nothing is built yet; without it .* do not run\n$/);
+  assert.match(stdout, /^go is missing and etcd is not built yet; without it .* do not run\n$/);
 });
 
 test("programs in KUBEBUILDER_ASSETS are taken from there", async () => {

@@ -10,7 +10,7 @@ import {
   whyNoCluster,
 } from "./cluster.ts";
 
-const missing = await whyNoCluster();
+const missing = await whyNoCluster(["etcd", "kube-apiserver"]);
 const options = { skip: missing ?? false };
 const MAPS = "/api/v1/namespaces/default/configmaps";
 

@@ -9,7 +9,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { startCluster, whyNoCluster } from "./cluster.ts";
 import { programModule } from "./source-folder.ts";
 
-const missing = await whyNoCluster();
+const missing = await whyNoCluster(["etcd", "kube-apiserver"]);
 const options = { skip: missing ?? false };
 const GONE_DEADLINE_MS = 10_000;
 

@@ -31,20 +31,24 @@ const MODULES: readonly GoModule[] = [
   },
 ];
 
+const ALL_PROGRAMS: readonly ProgramName[] = [
+  "etcd",
+  "kube-apiserver",
+  "kube-controller-manager",
+  "kube-scheduler",
+  "kwok",
+];
 const PROGRESS_EVERY_MS = 15_000;
 const WITHOUT =
   "without it test/cluster, the conformance tests and the benches against a real control plane do not run";
 
 /** Path of a program: from KUBEBUILDER_ASSETS, or from the cache, built into it first. Throws CLUSTER_GO_MISSING, CLUSTER_BUILD_FAILED. */
 export async function ensureProgram(name: ProgramName, progress: Progress): Promise<string> {
-  const assets = process.env.KUBEBUILDER_ASSETS;
-  if (assets !== undefined && (await exists(join(assets, name)))) {
-    return join(assets, name);
+  const asset = await findAsset(name);
+  if (asset !== undefined) {
+    return asset;
   }
-  const module = MODULES.find((candidate) => candidate.programs[name] !== undefined);
-  if (module === undefined) {
-    throw new FairleadError("CLUSTER_UNKNOWN_PROGRAM", `no module builds "${name}"`);
-  }
+  const module = moduleOf(name);
   const folder = await folderOf(module);
   if (!(await exists(folder))) {
     const waiting = (pid: number): void => progress(`waiting for process ${pid}, which builds ${module.name}`);
@@ -69,17 +73,30 @@ export async function ensurePrograms(
   return paths;
 }
 
-/** Why no control plane can be started here, or undefined: tests name it when they are left out. Always undefined when CI=true. */
-export async function whyNoCluster(): Promise<string | undefined> {
+/** Why programs (default: all) cannot be had here, or undefined: tests name it when they are left out. Always undefined when CI=true. */
+export async function whyNoCluster(names: readonly ProgramName[] = ALL_PROGRAMS): Promise<string | undefined> {
   if (process.env.CI === "true" || (await run("go", ["version"], ".")).code === 0) {
     return undefined;
   }
-  for (const module of MODULES) {
-    if (!(await exists(await folderOf(module)))) {
-      return `go is missing and nothing is built yet; ${WITHOUT}`;
+  for (const name of names) {
+    if ((await findAsset(name)) === undefined && !(await exists(await folderOf(moduleOf(name))))) {
+      return `go is missing and ${name} is not built yet; ${WITHOUT}`;
     }
   }
   return undefined;
+}
+
+async function findAsset(name: ProgramName): Promise<string | undefined> {
+  const assets = process.env.KUBEBUILDER_ASSETS;
+  return assets !== undefined && (await exists(join(assets, name))) ? join(assets, name) : undefined;
+}
+
+function moduleOf(name: ProgramName): GoModule {
+  const module = MODULES.find((candidate) => candidate.programs[name] !== undefined);
+  if (module === undefined) {
+    throw new FairleadError("CLUSTER_UNKNOWN_PROGRAM", `no module builds "${name}"`);
+  }
+  return module;
 }
 
 async function folderOf(module: GoModule): Promise<string> {
