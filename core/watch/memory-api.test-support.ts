@@ -79,6 +79,12 @@ interface ApiObject {
   readonly metadata: { name: string; namespace?: string; uid: string; resourceVersion: string };
 }
 
+const KINDS: readonly (readonly [plural: string, kind: string])[] = [
+  ["pods", "Pod"],
+  ["namespaces", "Namespace"],
+  ["nodes", "Node"],
+];
+
 type Handler = (reply: Reply) => boolean;
 
 /** For tests: an API server in memory, JSON only, with a transport that reaches it without sockets. */
@@ -87,11 +93,8 @@ export class MemoryApi {
   compacted = 0;
   watchList = true;
   bookmarks = true;
-  readonly kinds = new Map([
-    ["pods", "Pod"],
-    ["namespaces", "Namespace"],
-    ["nodes", "Node"],
-  ]);
+  /** Plurals that are served. */
+  readonly kinds = new Map(KINDS);
   readonly objects = new Map<string, ApiObject>();
   readonly history: { plural: string; type: string; object: ApiObject }[] = [];
   readonly open = new Set<Reply>();
@@ -125,7 +128,7 @@ export class MemoryApi {
     const old = this.objects.get(key);
     const object: ApiObject = {
       apiVersion: "v1",
-      kind: this.kinds.get(plural) ?? "Unknown",
+      kind: new Map(KINDS).get(plural) ?? "Unknown",
       metadata: {
         name,
         ...(namespace === undefined ? {} : { namespace }),
