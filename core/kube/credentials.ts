@@ -91,9 +91,10 @@ export class CredentialSource {
     return current.version === version ? undefined : current;
   }
 
-  /** Stops what is running. */
-  close(): void {
+  /** Stops what is running; resolves when it has ended. */
+  async close(): Promise<void> {
     this.#stop.abort();
+    await this.#pending?.catch(() => {});
   }
 
   #fetch(): Promise<CurrentAccess> {

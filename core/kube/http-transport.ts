@@ -130,13 +130,14 @@ class SocketTransport implements HttpTransport, FlightOwner {
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#credentials.close();
+    const credentials = this.#credentials.close();
     this.reset("the transport was closed");
     if (!this.#idle()) {
       await new Promise<void>((resolve) => {
         this.#whenIdle = resolve;
       });
     }
+    await credentials;
   }
 
   stats(): TransportStats {

@@ -81,7 +81,7 @@ async function parse(content: string, origin: string): Promise<Fields> {
   } catch {
     const { parse: parseYaml } = await import("yaml");
     try {
-      value = parseYaml(content, { logLevel: "silent", prettyErrors: false });
+      value = parseYaml(content, { logLevel: "error", prettyErrors: false });
     } catch (error) {
       // No cause and no message: they quote the text, which holds secrets.
       throw bad(origin, `is neither YAML nor JSON (${codeOf(error)}); check it with kubectl config view`);
@@ -153,18 +153,18 @@ function credentialsOf(user: Part, around: UserSurroundings): AccessCredentials 
   };
   const token = text(fields, "token");
   const tokenFile = text(fields, "tokenFile");
-  if (record(fields.exec) !== undefined) {
-    return { ...pair, exec: execOf(record(fields.exec) ?? {}, folder, around) };
-  }
-  if (fields["auth-provider"] !== undefined && fields["auth-provider"] !== null) {
-    return { ...pair, delegated: { source: around.place, context: around.context } };
-  }
   if (tokenFile !== undefined) {
     // As kubectl: the file is the truth, the token only what it was once.
     return { ...pair, tokenFile: absolute(folder, tokenFile) };
   }
   if (token !== undefined) {
     return { ...pair, token };
+  }
+  if (record(fields.exec) !== undefined) {
+    return { ...pair, exec: execOf(record(fields.exec) ?? {}, folder, around) };
+  }
+  if (fields["auth-provider"] !== undefined && fields["auth-provider"] !== null) {
+    return { ...pair, delegated: { source: around.place, context: around.context } };
   }
   const username = text(fields, "username");
   return username === undefined ? pair : { ...pair, username, password: text(fields, "password") ?? "" };

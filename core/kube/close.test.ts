@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { ExecSpec } from "./access.ts";
+import { makeAuthority } from "./certificates.test-support.ts";
+import { connect } from "./http-transport.ts";
+import { accessTo, ask, serve } from "./server.test-support.ts";
+
+const pki = makeAuthority();
+
+/** Handles that a transport could leave behind. */
+function handles(): readonly string[] {
+  return process
+    .getActiveResourcesInfo()
+    .filter((name) => /Timeout|TCPSocket|TLS|Process|GetAddrInfo|TCPConnect/.test(name));
+}
+
+for (const protocol of ["h2", "https", "http"] as const) {
+  test(`close leaves no socket, timer or process behind (${protocol})`, async () => {
+    const before = handles();
+    const server = await serve(protocol, (_request, response) => response.write("x"), pki.server);
+    const address = `${protocol === "http" ? "http" : "https"}://127.0.0.1:${server.port}`;
+    const endless: ExecSpec = {
+      apiVersion: "client.authentication.k8s.io/v1",
+      command: process.execPath,
+      args: ["-e", "setInterval(() => {}, 1000)"],
+      env: {},
+      interactiveMode: "Never",
+    };
+    const running = connect(accessTo(address, { ca: pki.ca }));
+    const waiting = connect(accessTo(address, { credentials: { exec: endless } }));
+    const dialling = connect(accessTo(address, { ca: pki.ca }));
+    const answers = [ask(running), ask(running, { headTimeoutMs: 600_000 }), ask(waiting), ask(dialling)];
+    while (running.stats().bytesIn < 2 || !handles().includes("ProcessWrap")) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await Promise.all([running.close(), waiting.close(), dialling.close()]);
+    const heard = await Promise.all(answers);
+    assert.deepEqual(
+      heard.map(({ error }) => error?.code),
+      ["KUBE_RESET", "KUBE_RESET", "KUBE_RESET", "KUBE_RESET"],
+    );
+    assert.ok(!handles().includes("ProcessWrap"));
+    // The server's own ends of the connections.
+    await server[Symbol.asyncDispose]();
+    assert.deepEqual(handles(), before);
+  });
+}
