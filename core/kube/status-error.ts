@@ -121,11 +121,9 @@ export function missingRule(message: string): { readonly role: string; readonly 
   if (path !== undefined) {
     return { role: `a ClusterRole of ${user}`, rule: `- {nonResourceURLs: ["${path}"], verbs: ["${verb}"]}` };
   }
-  const name = /\s"([^"]+)" is forbidden/.exec(message)?.[1];
-  const only = name === undefined || verb === "create" ? "" : `, resourceNames: ["${name}"]`;
   return {
     role: namespace === undefined ? `a ClusterRole of ${user}` : `a Role of ${user} in namespace ${namespace}`,
-    rule: `- {apiGroups: ["${group}"], resources: ["${resource}"], verbs: ["${verb}"]${only}}`,
+    rule: `- {apiGroups: ["${group}"], resources: ["${resource}"], verbs: ["${verb}"]}`,
   };
 }
 
