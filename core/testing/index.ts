@@ -1,0 +1,11 @@
+export { type ApiServer, type ApiServerOptions, createApiServer } from "./api-server.ts";
+export type { Rule, User } from "./auth.ts";
+export { type TestCertificates, testCertificates } from "./certificates.ts";
+export { type Clock, type ManualClock, manualClock, realClock } from "./clock.ts";
+export type { ActiveFault, Fault, FaultMatch, Faults } from "./faults.ts";
+export type { ObjectInput, StoredObject } from "./object.ts";
+export type { ObjectReference, Objects } from "./objects.ts";
+export { type Random, seededRandom } from "./random.ts";
+export type { LoggedRequest, RequestFilter, RequestLog } from "./request-log.ts";
+export type { Snapshot } from "./storage.ts";
+export type { Behaviour } from "./world.ts";
