@@ -151,11 +151,6 @@ function barsOf(name: string, peers: PeerSet, of: RunsOf): Bar[] {
       0.55,
     ),
     bar(
-      "private settled, to the better peer",
-      toBetterPeer((run) => run.settled.privateMb),
-      0.55,
-    ),
-    bar(
       "CPU to sync, to the better peer",
       toBetterPeer((run) => run.cpuToSyncMs),
       0.65,
