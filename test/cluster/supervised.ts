@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
+import { rm } from "node:fs/promises";
 import { FairleadError } from "../../core/errors.ts";
 import { programModule } from "./source-folder.ts";
 import type { SupervisorNotice, SupervisorRequest } from "./supervisor-messages.ts";
@@ -20,11 +21,13 @@ interface Watched {
 
 /** Components of one cluster, children of a supervisor that outlives this process just long enough to end them. */
 export class Supervised {
+  readonly #folder: string;
   readonly #child: ChildProcess;
   readonly #watched = new Map<string, Watched>();
 
   /** `folder` is removed when all is over. */
   constructor(folder: string) {
+    this.#folder = folder;
     this.#child = fork(programModule("supervisor"), [folder], {
       detached: true,
       execArgv: ["--max-semi-space-size=1"],
@@ -75,6 +78,7 @@ export class Supervised {
   /** Kills all components, removes the folder and ends the supervisor. */
   async end(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) {
+      await rm(this.#folder, { recursive: true, force: true });
       return;
     }
     const over = once(this.#child, "exit");
