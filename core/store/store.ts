@@ -20,6 +20,10 @@ export interface KindWriter {
   cancelReplace(): void;
   /** Removes everything, with tombstones (a namespace left the scope, or the kind is not served any more). */
   clear(scope?: { readonly namespace: string }): number;
+  /**
+   * True when objects were refused since the last list, or since this was true, and there is room for them now: list again.
+   */
+  needsRelist(): boolean;
   /** Objects present, refused ones not counted. */
   readonly size: number;
   /** Calls back for each present object's namespace, name, uid and resourceVersion (drift audit; not a hot path). */

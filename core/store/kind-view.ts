@@ -1,0 +1,479 @@
+import { FairleadError } from "../errors.ts";
+import type { RowPlan } from "../kinds/plan.ts";
+import { hashBytes, mixIn, sameStretch } from "./hash.ts";
+import {
+  type IndexSpec,
+  indexSpecs,
+  NAMESPACE_INDEX,
+  nameProbe,
+  type Probe,
+  ProbeMatcher,
+  pairOfNames,
+  probeFor,
+} from "./index-plan.ts";
+import {
+  isAfter,
+  KIND_COUNTS,
+  KIND_HIGH,
+  KIND_PRIMARY,
+  KIND_SLOTS,
+  KIND_UIDS,
+  KIND_VALUES,
+  kindAt,
+  LIST_COUNT,
+  LIST_HEADER,
+  LIST_STALE,
+  RECORD_HEADER,
+  SLOT_WORDS,
+} from "./layout.ts";
+import type { DeletedObjects, KindObjects, LabelExpression, Selection } from "./reader.ts";
+import { FLAG_UID_TEXT, ROW_FLAGS, ROW_NAME, ROW_NAMESPACE, ROW_UID } from "./row.ts";
+import { uidWordsHash, uuidWords } from "./row-text.ts";
+import type { Snapshot } from "./snapshot.ts";
+import { findTagged, type TagMatcher } from "./tag-table.ts";
+import { findValue } from "./value-index.ts";
+import { type MakeView, viewMaker } from "./view-class.ts";
+
+/** The objects of one kind in the pinned snapshot. `View` is what `viewMaker` makes for the kind. */
+export class KindView<View> implements KindObjects<View, string> {
+  readonly plan: RowPlan;
+  readonly deleted: DeletedObjects<View, string>;
+  readonly #snapshot: Snapshot;
+  readonly #words: Int32Array;
+  readonly #bytes: Uint8Array;
+  readonly #base: number;
+  readonly #make: (row: number) => View;
+  readonly #specs: readonly IndexSpec[];
+  readonly #labels: IndexSpec | undefined;
+  readonly #labelsAt: number;
+  readonly #matcher = new ProbeMatcher();
+  readonly #key: KeyMatcher;
+  readonly #uid: UidMatcher;
+  /** For lists that may name a slot twice: the number of the query that saw it last. */
+  #marks = new Int32Array(0);
+  #query = 0;
+
+  constructor(snapshot: Snapshot, plan: RowPlan, number: number) {
+    this.plan = plan;
+    this.#snapshot = snapshot;
+    this.#words = snapshot.words;
+    this.#bytes = snapshot.memory.bytes;
+    this.#base = kindAt(number);
+    const make: MakeView = viewMaker(plan, snapshot);
+    // The class is made from the plan; `View` is the type of the kind that the plan was made from.
+    this.#make = make as (row: number) => View;
+    this.#specs = indexSpecs(plan);
+    const labels = plan.indexes.find((index) => index.on === "labels");
+    this.#labels = this.#specs.find((spec) => spec.name === labels?.name);
+    this.#labelsAt = plan.cells.find((cell) => cell.field === "labels")?.at ?? 0;
+    this.#key = new KeyMatcher(snapshot, this.#base);
+    this.#uid = new UidMatcher(snapshot, this.#base);
+    this.deleted = {
+      get: (namespaceOrKey, name) => this.#get(namespaceOrKey, name, true),
+      byUid: (uid) => this.#byUid(uid, true),
+      by: (index, value) => this.#by(index, value, true),
+      all: () => this.#scan(true),
+    };
+  }
+
+  get size(): number {
+    this.#check();
+    const words = this.#words;
+    const { version } = this.#snapshot;
+    const counts = this.#base + KIND_COUNTS;
+    let best = 0;
+    let count = 0;
+    for (const at of [counts, counts + 2]) {
+      const from = Atomics.load(words, at);
+      const value = Atomics.load(words, at + 1);
+      const isStable = Atomics.load(words, at) === from;
+      if (isStable && from !== 0 && !isAfter(from, version) && (best === 0 || isAfter(from, best))) {
+        best = from;
+        count = value;
+      }
+    }
+    if (best === 0 || this.#hasOtherCount(best)) {
+      return words[this.#base + KIND_SLOTS] === 0 ? 0 : this.#count();
+    }
+    return count;
+  }
+
+  get(namespaceOrKey: string, name?: string): View | undefined {
+    return this.#get(namespaceOrKey, name, false);
+  }
+
+  has(namespaceOrKey: string, name?: string): boolean {
+    return this.#find(namespaceOrKey, name, false) !== 0;
+  }
+
+  all(): View[] {
+    return this.#scan(false);
+  }
+
+  *[Symbol.iterator](): IterableIterator<View> {
+    this.#check();
+    const slots = Atomics.load(this.#words, this.#base + KIND_SLOTS);
+    const high = this.#high(slots);
+    for (let slot = 1; slot <= high; slot++) {
+      const record = this.#snapshot.visible(slots, slot);
+      if (record !== 0 && !this.#snapshot.isDeleted(record)) {
+        yield this.#make(record + RECORD_HEADER);
+        this.#check();
+      }
+    }
+  }
+
+  inNamespace(namespace: string): View[] {
+    this.#check();
+    const spec = this.#spec(NAMESPACE_INDEX);
+    return this.#withValue(nameProbe(spec, namespace, this.#snapshot.dictionary), false);
+  }
+
+  byLabel(key: string, value: string): View[] {
+    this.#check();
+    return this.#withValue(pairOfNames(this.#labelSpec(), key, value, this.#snapshot.dictionary), false);
+  }
+
+  byOwner(uid: string): View[] {
+    const owner = this.plan.indexes.find((index) => index.on === "owner");
+    return this.#by(owner?.name ?? "owner", uid, false);
+  }
+
+  byUid(uid: string): View | undefined {
+    return this.#byUid(uid, false);
+  }
+
+  by(index: string, value: string | number | boolean): View[] {
+    return this.#by(index, value, false);
+  }
+
+  select(selection: Selection): View[] {
+    this.#check();
+    const { dictionary } = this.#snapshot;
+    const probes: Probe[] = [];
+    const add = (probe: Probe | undefined): boolean => probe !== undefined && probes.push(probe) > 0;
+    if (
+      selection.namespace !== undefined &&
+      !add(nameProbe(this.#spec(NAMESPACE_INDEX), selection.namespace, dictionary))
+    ) {
+      return [];
+    }
+    for (const [key, value] of Object.entries(selection.labels ?? {})) {
+      if (!add(pairOfNames(this.#labelSpec(), key, value, dictionary))) {
+        return [];
+      }
+    }
+    const checks = (selection.expressions ?? []).map((expression) => this.#expression(expression));
+    const [first, ...others] = probes.toSorted((a, b) => this.#candidates(a) - this.#candidates(b));
+    const accepts = (row: number): boolean =>
+      others.every((probe) => this.#matcher.matches(this.#words, this.#bytes, row, probe)) &&
+      checks.every((check) => check(row));
+    return first === undefined ? this.#scan(false, accepts) : this.#withValue(first, false, accepts);
+  }
+
+  /** Visits the slots of all records in use, for the change reader. */
+  get slots(): { readonly table: number; readonly high: number } {
+    const table = Atomics.load(this.#words, this.#base + KIND_SLOTS);
+    return { table, high: this.#high(table) };
+  }
+
+  /** The view of a record. */
+  viewOf(record: number): View {
+    return this.#make(record + RECORD_HEADER);
+  }
+
+  #check(): void {
+    if (!this.#snapshot.isOpen) {
+      throw new FairleadError(
+        "STORE_VIEW_EXPIRED",
+        "the store was read outside of read(); use the view only inside the callback that it was given to",
+      );
+    }
+  }
+
+  #get(namespaceOrKey: string, name: string | undefined, isDeleted: boolean): View | undefined {
+    const record = this.#find(namespaceOrKey, name, isDeleted);
+    return record === 0 ? undefined : this.#make(record + RECORD_HEADER);
+  }
+
+  #find(namespaceOrKey: string, name: string | undefined, isDeleted: boolean): number {
+    this.#check();
+    let namespace = namespaceOrKey;
+    let wanted = name;
+    if (wanted === undefined) {
+      const slash = namespaceOrKey.indexOf("/");
+      namespace = slash < 0 ? "" : namespaceOrKey.slice(0, slash);
+      wanted = namespaceOrKey.slice(slash + 1);
+    }
+    const { dictionary } = this.#snapshot;
+    const id = dictionary.id(namespace);
+    if (id < 0 || wanted === "") {
+      return 0;
+    }
+    const size = dictionary.encode(wanted);
+    const hash = mixIn(hashBytes(dictionary.encoded, 0, size), id);
+    this.#key.set(id, dictionary.encoded, size);
+    const slot = findTagged(this.#snapshot.memory, this.#base + KIND_PRIMARY, hash, this.#key);
+    return slot === 0 ? 0 : this.#snapshot.visibleOfKey(this.#key.slots, slot, isDeleted);
+  }
+
+  #byUid(uid: string, isDeleted: boolean): View | undefined {
+    this.#check();
+    const hash = this.#uid.set(uid, isDeleted);
+    const slot = hash === 0 ? 0 : findTagged(this.#snapshot.memory, this.#base + KIND_UIDS, hash, this.#uid);
+    return slot === 0 ? undefined : this.#make(this.#uid.record + RECORD_HEADER);
+  }
+
+  #by(index: string, value: unknown, isDeleted: boolean): View[] {
+    this.#check();
+    return this.#withValue(probeFor(this.#spec(index), value, this.#snapshot.dictionary), isDeleted);
+  }
+
+  #spec(name: string): IndexSpec {
+    const spec = this.#specs.find((candidate) => candidate.name === name);
+    if (spec === undefined) {
+      const names = this.#specs.map((candidate) => candidate.name).join(", ") || "none";
+      throw new FairleadError(
+        "STORE_INDEX_NOT_DECLARED",
+        `"${this.plan.name}" has no index "${name}" (it has: ${names}); an index is there while its field is selected`,
+        { facts: { kind: this.plan.name, index: name } },
+      );
+    }
+    return spec;
+  }
+
+  #labelSpec(): IndexSpec {
+    return this.#labels ?? this.#spec("labels");
+  }
+
+  #candidates(probe: Probe): number {
+    const words = this.#words;
+    const entry = findValue(words, this.#base + KIND_VALUES, probe.hash);
+    const head = entry === 0 ? 0 : Atomics.load(words, entry + 1);
+    return head < 0 ? words[-head + LIST_COUNT] : Math.min(head, 1);
+  }
+
+  #withValue(probe: Probe | undefined, isDeleted: boolean, accepts?: (row: number) => boolean): View[] {
+    const found: View[] = [];
+    const words = this.#words;
+    const entry = probe === undefined ? 0 : findValue(words, this.#base + KIND_VALUES, probe.hash);
+    if (probe === undefined || entry === 0) {
+      return found;
+    }
+    const slots = Atomics.load(words, this.#base + KIND_SLOTS);
+    const head = Atomics.load(words, entry + 1);
+    if (head > 0) {
+      this.#offer(found, slots, head, probe, isDeleted, accepts);
+    } else if (head < 0) {
+      const list = -head;
+      const count = Atomics.load(words, list + LIST_COUNT);
+      // After the count: an entry that repeats an old one is added after this is raised.
+      const mayRepeat = Atomics.load(words, list + LIST_STALE) !== 0;
+      const marks = mayRepeat ? this.#marksFor(slots) : undefined;
+      for (let at = list + LIST_HEADER; at < list + LIST_HEADER + count; at++) {
+        const slot = words[at];
+        if (marks !== undefined) {
+          if (marks[slot] === this.#query) {
+            continue;
+          }
+          marks[slot] = this.#query;
+        }
+        this.#offer(found, slots, slot, probe, isDeleted, accepts);
+      }
+    }
+    return found;
+  }
+
+  /** Adds the object of a slot when it is visible and really has the value. */
+  #offer(
+    found: View[],
+    slots: number,
+    slot: number,
+    probe: Probe,
+    isDeleted: boolean,
+    accepts: ((row: number) => boolean) | undefined,
+  ): void {
+    const record = this.#snapshot.visible(slots, slot);
+    const row = record + RECORD_HEADER;
+    if (
+      record !== 0 &&
+      this.#snapshot.isDeleted(record) === isDeleted &&
+      this.#matcher.matches(this.#words, this.#bytes, row, probe) &&
+      (accepts === undefined || accepts(row))
+    ) {
+      found.push(this.#make(row));
+    }
+  }
+
+  #marksFor(slots: number): Int32Array {
+    const size = this.#words[slots] + 1;
+    if (this.#marks.length < size) {
+      this.#marks = new Int32Array(size);
+      this.#query = 0;
+    }
+    this.#query = (this.#query + 1) | 0 || 1;
+    return this.#marks;
+  }
+
+  #scan(isDeleted: boolean, accepts?: (row: number) => boolean): View[] {
+    this.#check();
+    const found: View[] = [];
+    const slots = Atomics.load(this.#words, this.#base + KIND_SLOTS);
+    const high = this.#high(slots);
+    for (let slot = 1; slot <= high; slot++) {
+      const record = this.#snapshot.visible(slots, slot);
+      if (record !== 0 && this.#snapshot.isDeleted(record) === isDeleted) {
+        const row = record + RECORD_HEADER;
+        if (accepts === undefined || accepts(row)) {
+          found.push(this.#make(row));
+        }
+      }
+    }
+    return found;
+  }
+
+  #count(): number {
+    let count = 0;
+    const { table, high } = this.slots;
+    for (let slot = 1; slot <= high; slot++) {
+      const record = this.#snapshot.visible(table, slot);
+      count += record !== 0 && !this.#snapshot.isDeleted(record) ? 1 : 0;
+    }
+    return count;
+  }
+
+  /** True when a commit not after the pinned version, but after `best`, was written while the counts were read. */
+  #hasOtherCount(best: number): boolean {
+    const counts = this.#base + KIND_COUNTS;
+    const a = Atomics.load(this.#words, counts);
+    const b = Atomics.load(this.#words, counts + 2);
+    return a !== best && b !== best;
+  }
+
+  #high(slots: number): number {
+    return slots === 0 ? 0 : Math.min(Atomics.load(this.#words, this.#base + KIND_HIGH), this.#words[slots]);
+  }
+
+  #expression(expression: LabelExpression): (row: number) => boolean {
+    this.#labelSpec();
+    const { dictionary } = this.#snapshot;
+    const key = dictionary.id(expression.key);
+    const values = new Set((expression.values ?? []).map((value) => dictionary.id(value)));
+    switch (expression.operator) {
+      case "In":
+        return (row) => values.has(this.#label(row, key));
+      case "NotIn":
+        return (row) => !values.has(this.#label(row, key));
+      case "Exists":
+        return (row) => this.#label(row, key) !== NO_LABEL;
+      case "DoesNotExist":
+        return (row) => this.#label(row, key) === NO_LABEL;
+      default:
+        throw new FairleadError("STORE_BAD_VALUE", `"${String(expression.operator)}" is not an operator of selectors`);
+    }
+  }
+
+  /** Id of a label's value, or NO_LABEL. */
+  #label(row: number, key: number): number {
+    const words = this.#words;
+    for (let link = words[row + this.#labelsAt]; link !== 0; link = words[row + link]) {
+      if (words[row + link + 1] === key) {
+        return words[row + link + 2];
+      }
+    }
+    return NO_LABEL;
+  }
+}
+
+/** Neither an id nor what `DictionaryReader.id` gives for unknown strings. */
+const NO_LABEL = -2;
+
+/** Compares objects with a wanted key. */
+class KeyMatcher implements TagMatcher {
+  readonly #words: Int32Array;
+  readonly #bytes: Uint8Array;
+  readonly #base: number;
+  slots = 0;
+  #namespace = 0;
+  #name: Uint8Array = new Uint8Array(0);
+  #size = 0;
+
+  constructor(snapshot: Snapshot, base: number) {
+    this.#words = snapshot.words;
+    this.#bytes = snapshot.memory.bytes;
+    this.#base = base;
+  }
+
+  set(namespace: number, name: Uint8Array, size: number): void {
+    this.slots = Atomics.load(this.#words, this.#base + KIND_SLOTS);
+    this.#namespace = namespace;
+    this.#name = name;
+    this.#size = size;
+  }
+
+  matches(slot: number): boolean {
+    const words = this.#words;
+    if (slot > words[this.slots]) {
+      this.slots = Atomics.load(words, this.#base + KIND_SLOTS);
+    }
+    const record = Atomics.load(words, this.slots + slot * SLOT_WORDS);
+    const row = record + RECORD_HEADER;
+    if (record === 0 || words[row + ROW_NAMESPACE] !== this.#namespace) {
+      return false;
+    }
+    const name = row + words[row + ROW_NAME];
+    return words[name] === this.#size && sameStretch(this.#bytes, (name + 1) * 4, this.#name, 0, this.#size);
+  }
+}
+
+/** Compares visible objects with a wanted uid. */
+class UidMatcher implements TagMatcher {
+  readonly #snapshot: Snapshot;
+  readonly #base: number;
+  /** The record that matched. */
+  record = 0;
+  #isDeleted = false;
+  #words: readonly number[] | undefined;
+  #text: Uint8Array = new Uint8Array(0);
+
+  constructor(snapshot: Snapshot, base: number) {
+    this.#snapshot = snapshot;
+    this.#base = base;
+  }
+
+  /** Gives the hash to look for. */
+  set(uid: string, isDeleted: boolean): number {
+    this.#isDeleted = isDeleted;
+    this.#words = uuidWords(uid);
+    if (this.#words !== undefined) {
+      const [a, b, c, d] = this.#words;
+      return uidWordsHash(a, b, c, d);
+    }
+    const { dictionary } = this.#snapshot;
+    const size = dictionary.encode(uid);
+    this.#text = dictionary.encoded.slice(0, size);
+    return size === 0 ? 0 : hashBytes(this.#text, 0, size) || 1;
+  }
+
+  matches(slot: number): boolean {
+    const { words, memory } = this.#snapshot;
+    const slots = Atomics.load(words, this.#base + KIND_SLOTS);
+    const record = this.#snapshot.visible(slots, slot);
+    if (record === 0 || this.#snapshot.isDeleted(record) !== this.#isDeleted) {
+      return false;
+    }
+    this.record = record;
+    const row = record + RECORD_HEADER;
+    const uid = row + ROW_UID;
+    const isText = (words[row + ROW_FLAGS] & FLAG_UID_TEXT) !== 0;
+    if (this.#words !== undefined) {
+      return !isText && this.#words.every((word, i) => words[uid + i] === word);
+    }
+    const at = row + words[uid];
+    return (
+      isText &&
+      words[at] === this.#text.length &&
+      sameStretch(memory.bytes, (at + 1) * 4, this.#text, 0, this.#text.length)
+    );
+  }
+}
