@@ -170,7 +170,6 @@ function quantityText(value: Json | undefined): Json {
 }
 
 function typed(walk: Walk, field: MessageField, value: Json, path: string, wanted: string): Json {
-  // biome-ignore lint/suspicious/useValidTypeof: `wanted` is one of three literals
   if (typeof value !== wanted) {
     throw wrongType(walk, value, path, goType(field));
   }

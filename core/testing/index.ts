@@ -3,6 +3,7 @@ export type { Rule, User } from "./auth.ts";
 export { type TestCertificates, testCertificates } from "./certificates.ts";
 export { type Clock, type ManualClock, manualClock, realClock } from "./clock.ts";
 export type { ActiveFault, Fault, FaultMatch, Faults } from "./faults.ts";
+export { type Simulation, type SimulationOptions, simulate } from "./living-cluster.ts";
 export type { ObjectInput, StoredObject } from "./object.ts";
 export type { ObjectReference, Objects } from "./objects.ts";
 export { type Random, seededRandom } from "./random.ts";

@@ -26,12 +26,7 @@ export function strategicPatch(shape: Shape, target: Json | undefined, patch: Js
   }
   for (const [key, value] of Object.entries(patch)) {
     if (key.startsWith("$deleteFromPrimitiveList/")) {
-      const field = key.slice(key.indexOf("/") + 1);
-      const list = result[field];
-      result[field] =
-        Array.isArray(list) && Array.isArray(value)
-          ? list.filter((item) => !value.some((gone) => same(gone, item)))
-          : list;
+      deleteFromList(result, key.slice(key.indexOf("/") + 1), value);
     } else if (key.startsWith("$") || value === undefined) {
     } else if (value === null) {
       delete result[key];
@@ -45,6 +40,13 @@ export function strategicPatch(shape: Shape, target: Json | undefined, patch: Js
     }
   }
   return result;
+}
+
+function deleteFromList(object: JsonObject, field: string, gone: Json | undefined): void {
+  const list = object[field];
+  if (Array.isArray(list) && Array.isArray(gone)) {
+    object[field] = list.filter((item) => !gone.some((one) => same(one, item)));
+  }
 }
 
 function withoutDirectives(patch: JsonObject): JsonObject {

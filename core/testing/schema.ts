@@ -21,38 +21,41 @@ function walk(schema: Schema, value: Json | undefined, path: string, removed: st
     for (const [index, item] of value.entries()) {
       walk(schema.items ?? {}, item, `${path}[${index}]`, removed);
     }
-    return;
+  } else if (isObject(value)) {
+    prune(schema, value, path, removed);
+    fillIn(schema, value, path, removed);
   }
-  if (!isObject(value)) {
-    return;
-  }
-  const properties = schema.properties ?? {};
+}
+
+function prune(schema: Schema, value: JsonObject, path: string, removed: string[]): void {
   const extra = schema.additionalProperties;
+  const keepsRest =
+    extra === true ||
+    schema["x-kubernetes-preserve-unknown-fields"] === true ||
+    schema["x-kubernetes-embedded-resource"] === true;
   for (const key of Object.keys(value)) {
     const top = path === "" && (key === "apiVersion" || key === "kind" || key === "metadata");
     const here = path === "" ? key : `${path}.${key}`;
-    if (top || Object.hasOwn(properties, key)) {
+    if (top || Object.hasOwn(schema.properties ?? {}, key)) {
       continue;
     }
     if (isObject(extra)) {
+      // What stands there in a stored definition is a schema.
       walk(extra as Schema, value[key], here, removed);
-    } else if (
-      extra !== true &&
-      schema["x-kubernetes-preserve-unknown-fields"] !== true &&
-      !schema["x-kubernetes-embedded-resource"]
-    ) {
+    } else if (!keepsRest) {
       delete value[key];
       removed.push(here);
     }
   }
-  for (const [key, property] of Object.entries(properties)) {
+}
+
+function fillIn(schema: Schema, value: JsonObject, path: string, removed: string[]): void {
+  for (const [key, property] of Object.entries(schema.properties ?? {})) {
     if (path === "" && key === "metadata") {
       continue;
     }
-    if (
-      (value[key] === undefined || (value[key] === null && property.nullable !== true)) &&
-      property.default !== undefined
-    ) {
+    const absent = value[key] === undefined || (value[key] === null && property.nullable !== true);
+    if (absent && property.default !== undefined) {
       value[key] = copy(property.default);
     }
     walk(property, value[key], path === "" ? key : `${path}.${key}`, removed);
@@ -78,21 +81,7 @@ function check(schema: Schema, value: Json | undefined, path: string, errors: Fi
     return;
   }
   if (!typeFits(schema, value)) {
-    const found =
-      value === null
-        ? "null"
-        : Array.isArray(value)
-          ? "array"
-          : typeof value === "number"
-            ? Number.isInteger(value)
-              ? "integer"
-              : "number"
-            : typeof value;
-    errors.push({
-      field: path === "" ? "<nil>" : path,
-      reason: "FieldValueTypeInvalid",
-      message: `Invalid value: "${found}": ${path} in body must be of type ${schema.type}: "${found}"`,
-    });
+    errors.push(wrongType(schema, value, path));
     return;
   }
   if (Array.isArray(schema.enum) && !schema.enum.some((one) => same(one, value))) {
@@ -117,6 +106,16 @@ function check(schema: Schema, value: Json | undefined, path: string, errors: Fi
   }
 }
 
+function wrongType(schema: Schema, value: Json, path: string): FieldError {
+  const found =
+    value === null ? "null" : Array.isArray(value) ? "array" : Number.isInteger(value) ? "integer" : typeof value;
+  return {
+    field: path === "" ? "<nil>" : path,
+    reason: "FieldValueTypeInvalid",
+    message: `Invalid value: "${found}": ${path} in body must be of type ${schema.type}: "${found}"`,
+  };
+}
+
 function typeFits(schema: Schema, value: Json): boolean {
   if (schema["x-kubernetes-int-or-string"] === true) {
     return typeof value === "string" || Number.isInteger(value);
@@ -131,7 +130,6 @@ function typeFits(schema: Schema, value: Json): boolean {
     case "number":
     case "string":
     case "boolean":
-      // biome-ignore lint/suspicious/useValidTypeof: one of three literals
       return typeof value === schema.type;
     default:
       return true;
