@@ -28,6 +28,7 @@ const options = JSON.parse(process.argv[2]) as DemoClusterOptions;
 const server = await createApiServer({ seed: options.seed });
 await simulate(server, {
   seed: options.seed,
+  pods: options.pods,
   nodes: Math.max(3, Math.ceil(options.pods / PODS_PER_NODE)),
   deployments: Math.max(1, Math.ceil(options.pods / PODS_PER_DEPLOYMENT)),
   services: Math.max(1, Math.ceil(options.pods / PODS_PER_DEPLOYMENT)),
