@@ -208,6 +208,11 @@ export class KindTable implements KindWriter, ValidEntries, TagMatcher {
     Atomics.store(words, counts + older, 0);
     Atomics.store(words, counts + older + 1, this.#size);
     Atomics.store(words, counts + older, version);
+    this.publishFigures();
+  }
+
+  /** Writes the figures that `stats()` shows. */
+  publishFigures(): void {
     const floats = this.#host.memory.floats;
     const at = (this.#base + KIND_FLOATS) / 2;
     floats[at + FLOATS.objects] = this.#size;

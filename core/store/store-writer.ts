@@ -85,7 +85,7 @@ export class SharedStoreWriter implements StoreWriter, TableHost {
     this.#words = words;
     this.#declared = handle.plans;
     this.#maxSegments = Math.ceil(handle.maxBytes / (SEGMENT_WORDS * 4));
-    this.#holdWords = Math.max(1 << 21, handle.maxBytes >> 5);
+    this.#holdWords = Math.max(1 << 16, handle.maxBytes >> 5);
     this.#keepSeconds = handle.keepDeletedMs / 1000;
     this.allocator = new Allocator(this.memory);
     this.version = following(words[VERSION]);
@@ -151,6 +151,9 @@ export class SharedStoreWriter implements StoreWriter, TableHost {
       this.#raise();
     }
     this.allocator.publish();
+    for (const table of this.#tables) {
+      table?.publishFigures();
+    }
     this.#words[PENDING_RECORDS] = this.#superseded.length;
   }
 
