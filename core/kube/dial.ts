@@ -25,6 +25,8 @@ export interface DialTarget {
 /** A connection that is ready for HTTP, and what ALPN chose (`http/1.1` if nothing). */
 export interface Dialled {
   readonly socket: Socket;
+  /** The TCP socket below; it closes last. */
+  readonly base: Socket;
   readonly protocol: "h2" | "http/1.1";
 }
 
@@ -45,7 +47,8 @@ export async function dial(target: DialTarget, signal: AbortSignal): Promise<Dia
   const deadline = new Deadline(target, peer, signal);
   try {
     const tls = target.tls === undefined && target.proxy?.protocol !== "https:" ? undefined : await import("node:tls");
-    let socket = await tcp(target, deadline);
+    const base = await tcp(target, deadline);
+    let socket = base;
     if (target.proxy !== undefined) {
       if (tls !== undefined && target.proxy.protocol === "https:") {
         deadline.step = "TLS handshake with the proxy";
@@ -62,7 +65,7 @@ export async function dial(target: DialTarget, signal: AbortSignal): Promise<Dia
       }
     }
     if (tls === undefined || target.tls === undefined) {
-      return { socket, protocol: "http/1.1" };
+      return { socket, base, protocol: "http/1.1" };
     }
     deadline.step = "TLS handshake";
     const { context, serverName, verify } = target.tls;
@@ -75,7 +78,7 @@ export async function dial(target: DialTarget, signal: AbortSignal): Promise<Dia
       ALPNProtocols: [...target.protocols],
     });
     await secured(safe, deadline);
-    return { socket: safe, protocol: safe.alpnProtocol === "h2" ? "h2" : "http/1.1" };
+    return { socket: safe, base, protocol: safe.alpnProtocol === "h2" ? "h2" : "http/1.1" };
   } catch (error) {
     deadline.destroy();
     throw connectError(deadline.expired ?? error, peer);

@@ -86,6 +86,8 @@ class SocketTransport implements HttpTransport, FlightOwner {
   /** Waiting for a connection. */
   readonly #waiting = new Set<Flight>();
   readonly #sockets = new Set<Socket>();
+  /** TCP sockets that are not closed yet. */
+  readonly #closing = new Set<Socket>();
   readonly #lines: Http2Line[] = [];
   #pool: Http1Pool | undefined;
   /** Known once a connection was made. */
@@ -357,7 +359,7 @@ class SocketTransport implements HttpTransport, FlightOwner {
         },
         this.#dials.signal,
       );
-      this.#own(dialled.socket);
+      this.#own(dialled);
       return dialled;
     } finally {
       this.#dialling -= 1;
@@ -365,14 +367,19 @@ class SocketTransport implements HttpTransport, FlightOwner {
     }
   }
 
-  #own(socket: Socket): void {
+  #own({ socket, base }: Dialled): void {
     if (this.#opened > 0 && this.#sockets.size === 0) {
       this.#reconnects += 1;
     }
     this.#opened += 1;
     this.#sockets.add(socket);
+    this.#closing.add(base);
     socket.once("close", () => {
       this.#sockets.delete(socket);
+      base.destroy();
+    });
+    base.once("close", () => {
+      this.#closing.delete(base);
       this.#settle();
     });
   }
@@ -465,7 +472,7 @@ class SocketTransport implements HttpTransport, FlightOwner {
   }
 
   #idle(): boolean {
-    return this.#sockets.size === 0 && this.#dialling === 0;
+    return this.#closing.size === 0 && this.#dialling === 0;
   }
 
   #settle(): void {
