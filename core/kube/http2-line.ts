@@ -13,6 +13,8 @@ const ASSUMED_STREAMS = 100;
 /** HTTP/2's REFUSED_STREAM: the server did nothing with the request. */
 const REFUSED_STREAM = 7;
 const CANCEL = 8;
+/** So many streams in a row reset without an answer: the connection is not worth another try. */
+const MOST_REFUSALS = 3;
 
 /** What a line tells its pool. */
 export interface LineEvents {
@@ -43,6 +45,8 @@ export class Http2Line {
   #draining = false;
   #closed = false;
   #active = 0;
+  /** Streams in a row that the server reset without an answer. */
+  #refusals = 0;
 
   constructor(http2: typeof import("node:http2"), socket: Socket, options: LineOptions, events: LineEvents) {
     this.#events = events;
@@ -143,9 +147,12 @@ export class Http2Line {
 
   #listen(stream: ClientHttp2Stream, flight: Flight, attempt: number): void {
     let failure: unknown;
+    let answered = false;
     stream
       .on("response", (headers) => {
         this.#alive();
+        answered = true;
+        this.#refusals = 0;
         flight.head(attempt, { status: headers[":status"] ?? 0, headers: plainHeaders(headers) });
       })
       .on("data", (chunk: Buffer) => {
@@ -164,6 +171,9 @@ export class Http2Line {
       })
       .on("close", () => {
         this.#active -= 1;
+        if (!answered && flight.isCurrent(attempt) && ++this.#refusals >= MOST_REFUSALS) {
+          this.drain();
+        }
         this.#events.freed();
         this.#over(stream, flight, attempt, failure);
       });

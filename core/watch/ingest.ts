@@ -19,6 +19,11 @@ export interface IngestStore<Handle = unknown> {
   writer(): StoreWriter;
   /** What another thread needs to attach as the one writer. */
   handle(): Handle;
+  /**
+   * Makes the next `handle()` one that takes a new writer, after the thread of the last one crashed. A store without it
+   * cannot go on after such a crash.
+   */
+  renew?(): void;
 }
 
 /** How to follow a cluster into a store. */
@@ -29,8 +34,8 @@ export interface IngestOptions extends IngestSetup {
   readonly log?: Logger;
   /** Heap limits of the thread. The young generation is the cheapest memory to save. Default `{ maxYoungGenerationSizeMb: 2 }`. */
   readonly resourceLimits?: ResourceLimits;
-  /** Told each time the thread ended by itself; it is started again after a pause. */
-  readonly onCrash?: (error: FairleadError) => void;
+  /** Told each time the thread ended by itself. `final`: it is not started again, since the store takes no other writer. */
+  readonly onCrash?: (error: FairleadError, final: boolean) => void;
 }
 
 /** A running ingest; the same in both modes. Belongs to the thread that started it. */
@@ -78,12 +83,25 @@ function asking(ask: (what: IngestAsk) => Promise<unknown>): Omit<Ingest, "mode"
 
 function inlineIngest(options: IngestOptions): Ingest {
   const side = openIngestSide(setupOf(options), options.store.writer(), options.log ?? silentLogger, "inline");
+  let stopped: Promise<void> | undefined;
   return {
     mode: "inline",
     restarts: 0,
-    ...asking(async (what) => side.answer(what)),
-    stop: () => side.stop(),
+    ...asking(async (what) => {
+      if (stopped !== undefined) {
+        throw stoppedError();
+      }
+      return side.answer(what);
+    }),
+    stop() {
+      stopped ??= side.stop();
+      return stopped;
+    },
   };
+}
+
+function stoppedError(): FairleadError {
+  return new FairleadError("WATCH_STOPPED", "the ingest was stopped");
 }
 
 interface Waiting {
@@ -113,6 +131,8 @@ class ThreadIngest implements Ingest {
   #startedAt = 0;
   #restartTimer: NodeJS.Timeout | undefined;
   #stopped = false;
+  /** Why there is no thread at the moment. */
+  #gone: FairleadError | undefined;
 
   constructor(options: IngestOptions) {
     this.#options = options;
@@ -161,7 +181,10 @@ class ThreadIngest implements Ingest {
 
   #ask(ask: IngestAsk): Promise<unknown> {
     if (this.#stopped) {
-      return Promise.reject(new FairleadError("WATCH_STOPPED", "the ingest was stopped"));
+      return Promise.reject(stoppedError());
+    }
+    if (this.#gone !== undefined) {
+      return Promise.reject(this.#gone);
     }
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
@@ -190,7 +213,7 @@ class ThreadIngest implements Ingest {
       facts: { exit: exit.kind, exitCode: exit.exitCode, cause: exit.code },
     });
     for (const waiting of this.#waiting.values()) {
-      waiting.reject(this.#stopped ? new FairleadError("WATCH_STOPPED", "the ingest was stopped") : error);
+      waiting.reject(this.#stopped ? stoppedError() : error);
     }
     this.#waiting.clear();
     if (this.#stopped) {
@@ -199,6 +222,21 @@ class ThreadIngest implements Ingest {
       }
       return;
     }
+    this.#gone = error;
+    const final = exit.code === "STORE_HAS_WRITER";
+    if (final) {
+      this.#log.error({ detail, stderr: exit.stderr }, "ingest thread crashed and the store takes no other writer");
+    } else {
+      this.#restartLater(exit, detail);
+    }
+    try {
+      this.#options.onCrash?.(error, final);
+    } catch (thrown) {
+      this.#log.error({ code: codeOf(thrown), detail: messageOf(thrown) }, "the crash listener failed");
+    }
+  }
+
+  #restartLater(exit: ThreadExit, detail: string): void {
     if (performance.now() - this.#startedAt > WATCH_LIMITS.healthyAfterMs) {
       this.#failures = 0;
     }
@@ -211,16 +249,13 @@ class ThreadIngest implements Ingest {
       this.#restarts++;
       this.#restart();
     }, delayMs);
-    try {
-      this.#options.onCrash?.(error);
-    } catch (thrown) {
-      this.#log.error({ code: codeOf(thrown), detail: messageOf(thrown) }, "the crash listener failed");
-    }
   }
 
   #restart(): void {
     try {
+      this.#options.store.renew?.();
       this.#thread = this.#spawn();
+      this.#gone = undefined;
     } catch (error) {
       this.#log.error({ code: codeOf(error), detail: messageOf(error) }, "the ingest thread could not be started");
       this.#restartTimer = setTimeout(() => this.#restart(), WATCH_LIMITS.backoffMaxMs);

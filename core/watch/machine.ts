@@ -262,7 +262,7 @@ function onFail(d: Draft, code: string, message: string): void {
   s.outage = true;
   s.refusedAuth = code === "KUBE_AUTH";
   reportOnce(d, code, message);
-  if (s.mode === "streaming" && s.headSeen) {
+  if (s.mode === "streaming") {
     streamCut(d, true);
     return;
   }
@@ -337,7 +337,11 @@ function onTimer(d: Draft, name: TimerName): void {
       if (s.open && !s.headSeen) {
         report(d, "warn", "KUBE_TIMEOUT", `no answer within ${d.limits.headMs} ms`);
         s.outage = true;
-        failed(d, false);
+        if (s.mode === "streaming") {
+          streamCut(d, false);
+        } else {
+          failed(d, false);
+        }
       }
       return;
     case "idle":
