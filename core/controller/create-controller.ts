@@ -7,7 +7,8 @@ import { type Logger, silentLogger } from "../log.ts";
 import { createStore, type Store } from "../store/create-store.ts";
 import type { ChangeListener, StoreReader, Subscription } from "../store/reader.ts";
 import { type Ingest, type IngestFigures, startIngest } from "../watch/ingest.ts";
-import { type Load, untilLoaded } from "./load.ts";
+import { untilLoaded } from "./load.ts";
+import { Problems } from "./problems.ts";
 
 const DEFAULT_START_TIMEOUT_MS = 60_000;
 
@@ -83,6 +84,7 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
   readonly #log: Logger;
   readonly #plans: readonly RowPlan[];
   readonly #store: Store<Kinds>;
+  readonly #problems = new Problems();
   readonly #stopping = new AbortController();
   #ingest: Ingest | undefined;
   #starting: Promise<void> | undefined;
@@ -90,7 +92,7 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
 
   constructor(options: ControllerOptions<Kinds>) {
     this.#options = options;
-    this.#log = options.log ?? silentLogger;
+    this.#log = this.#problems.listenTo(options.log ?? silentLogger);
     this.#plans = plansOf(options.kinds);
     this.#store = createStore<Kinds>({
       backend: options.ingest === "inline" ? "local" : "shared",
@@ -159,14 +161,13 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
       log: this.#log,
       onCrash: (error) => this.#log.error({ code: error.code, detail: error.message }, "ingest thread failed"),
     });
-    const timeoutMs = this.#options.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS;
-    const load: Load = {
+    await untilLoaded({
       store: this.store,
-      timeoutMs,
+      timeoutMs: this.#options.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS,
       signal: signal === undefined ? stopping : AbortSignal.any([stopping, signal]),
       server: access.server,
-    };
-    await untilLoaded(load);
+      problemOf: (kind) => this.#problems.of(kind),
+    });
   }
 
   #throwIfStopped(): void {

@@ -1,4 +1,5 @@
 import { FairleadError } from "../errors.ts";
+import type { Problem } from "./problems.ts";
 
 const POLL_MS = 20;
 /** Phases of a kind that does not get complete without help from outside: not served, forbidden. */
@@ -8,20 +9,21 @@ const OUT_OF_REACH: readonly number[] = [5, 6];
 export interface Load {
   readonly store: {
     readonly kinds: readonly string[];
-    status(kind: string): { readonly synced: boolean; readonly phase: number; readonly errors: number };
+    status(kind: string): { readonly synced: boolean; readonly phase: number };
   };
   /** 0 waits for ever. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
   /** For the message. */
   readonly server: string;
+  problemOf(kind: string): Problem | undefined;
 }
 
 /**
  * Resolves when every kind is complete or out of reach. The counters are in shared memory, so that looking costs nothing.
  * Throws CONTROLLER_START_TIMEOUT, CONTROLLER_STOPPED.
  */
-export async function untilLoaded({ store, timeoutMs, signal, server }: Load): Promise<void> {
+export async function untilLoaded({ store, timeoutMs, signal, server, problemOf }: Load): Promise<void> {
   const startedAt = performance.now();
   const waiting = (): string[] =>
     store.kinds.filter((kind) => {
@@ -50,15 +52,15 @@ export async function untilLoaded({ store, timeoutMs, signal, server }: Load): P
         return;
       }
       if (timeoutMs > 0 && performance.now() - startedAt > timeoutMs) {
-        const failed = kinds.filter((kind) => store.status(kind).errors > 0);
+        const problem = kinds.map(problemOf).find((found) => found !== undefined);
         finish(
           new FairleadError(
             "CONTROLLER_START_TIMEOUT",
-            `the caches of ${kinds.join(", ")} were not complete after ${timeoutMs} ms; ` +
-              (failed.length > 0
-                ? `${server} answers with errors or not at all: see the log, check the address and the network`
-                : "the server is slow: raise startTimeoutMs"),
-            { facts: { kinds, server } },
+            `the caches of ${kinds.join(", ")} were not complete after ${timeoutMs} ms: ` +
+              (problem === undefined
+                ? `${server} is slow; raise startTimeoutMs`
+                : `${problem.detail} (${problem.code}, ${server})`),
+            { facts: { kinds, server, problem: problem?.code } },
           ),
         );
       }
