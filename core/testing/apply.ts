@@ -62,7 +62,9 @@ export function applyConfig(world: World, apply: Apply): Applied {
         return fields.length === other.fields.size ? other : { ...other, fields: new Set(fields) };
       });
       const unchanged = before !== undefined && mine !== undefined && same([...mine.fields].sort(), [...claims].sort());
-      const time = unchanged ? mine.time : timeText(world.clock.now());
+      // The real server sets the time only when the object itself changes.
+      const isWritten = before === undefined || changed.size > 0 || removed.size > 0;
+      const time = isWritten ? timeText(world.clock.now()) : unchanged ? mine.time : "";
       const entry: Manager = {
         manager: apply.manager,
         operation: "Apply",
@@ -89,8 +91,9 @@ function conflictOf(hurt: readonly { readonly other: Manager; readonly paths: re
   const total = hurt.reduce((sum, { paths }) => sum + paths.length, 0);
   const texts = hurt.map(({ other, paths }) => {
     const shown = paths.map(readable).sort();
-    const noun = paths.length === 1 ? "conflict" : "conflicts";
-    return `${noun} with ${managerText(other)}:${shown.length === 1 ? ` ${shown[0]}` : shown.map((path) => `\n- ${path}`).join("")}`;
+    return total === 1
+      ? `conflict with ${managerText(other)}: ${shown[0]}`
+      : `conflicts with ${managerText(other)}:${shown.map((path) => `\n- ${path}`).join("")}`;
   });
   const causes = hurt.flatMap(({ other, paths }) =>
     paths
@@ -99,16 +102,12 @@ function conflictOf(hurt: readonly { readonly other: Manager; readonly paths: re
       .map((field) => ({ reason: "FieldManagerConflict", message: `conflict with ${managerText(other)}`, field })),
   );
   const noun = total === 1 ? "conflict" : "conflicts";
-  const glue = hurt.length === 1 ? " " : "\n";
-  return new Refusal(
-    failure(409, "Conflict", `Apply failed with ${total} ${noun}:${glue}${texts.join("\n")}`, { causes }),
-  );
+  return new Refusal(failure(409, "Conflict", `Apply failed with ${total} ${noun}: ${texts.join("\n")}`, { causes }));
 }
 
 function managerText(manager: Manager): string {
   const part = manager.subresource === "" ? "" : ` with subresource "${manager.subresource}"`;
-  const at = manager.operation === "Update" ? ` at ${manager.time}` : "";
-  return `"${manager.manager}"${part} using ${manager.apiVersion}${at}`;
+  return `"${manager.manager}"${part}${manager.operation === "Update" ? ` using ${manager.apiVersion}` : ""}`;
 }
 
 function mergeValue(shape: Shape, live: Json | undefined, config: Json | undefined): Json | undefined {

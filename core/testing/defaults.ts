@@ -7,9 +7,33 @@ export interface DefaultsContext {
 }
 
 /** Fills in what the server fills in for kinds that have defaults. Changes the object. */
-export function setDefaults(kind: string, object: JsonObject, context: DefaultsContext): void {
-  DEFAULTS[kind]?.(object, context);
+export function setDefaults(kind: string, object: JsonObject): void {
+  DEFAULTS[kind]?.(object);
 }
+
+/** Fills in what admission and allocators fill in after the defaults. Changes the object; false when there was nothing to do. */
+export function admit(kind: string, object: JsonObject, context: DefaultsContext): boolean {
+  ADMISSION[kind]?.(object, context);
+  return Object.hasOwn(ADMISSION, kind);
+}
+
+/** An update that leaves out what was allocated keeps it. Changes the object. */
+export function keepAllocated(kind: string, object: JsonObject, before: JsonObject): void {
+  const fields = ALLOCATED[kind] ?? [];
+  const spec = fields.length > 0 ? ensureObject(object, "spec") : {};
+  for (const field of fields) {
+    const old = at(before, "spec", field);
+    if (old !== undefined && (spec[field] === undefined || spec[field] === "")) {
+      spec[field] = old;
+    }
+  }
+}
+
+const ALLOCATED: Readonly<Record<string, readonly string[]>> = {
+  Service: ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"],
+  Namespace: ["finalizers"],
+  Pod: ["nodeName", "priority", "preemptionPolicy", "tolerations"],
+};
 
 function set(object: JsonObject, values: JsonObject): void {
   for (const [key, value] of Object.entries(values)) {
@@ -21,25 +45,15 @@ function objects(value: unknown): JsonObject[] {
   return Array.isArray(value) ? value.filter(isObject) : [];
 }
 
-const DEFAULTS: Readonly<Record<string, (object: JsonObject, context: DefaultsContext) => void>> = {
+const DEFAULTS: Readonly<Record<string, (object: JsonObject) => void>> = {
   Pod(pod) {
     const spec = ensureObject(pod, "spec");
     podSpec(spec);
-    set(spec, {
-      enableServiceLinks: true,
-      preemptionPolicy: "PreemptLowerPriority",
-      priority: 0,
-      serviceAccountName: spec.serviceAccountName,
-      tolerations: spec.tolerations ?? [
-        { key: "node.kubernetes.io/not-ready", operator: "Exists", effect: "NoExecute", tolerationSeconds: 300 },
-        { key: "node.kubernetes.io/unreachable", operator: "Exists", effect: "NoExecute", tolerationSeconds: 300 },
-      ],
-    });
+    set(spec, { enableServiceLinks: true });
   },
   Namespace(namespace) {
     const metadata = ensureObject(namespace, "metadata");
     ensureObject(metadata, "labels")["kubernetes.io/metadata.name"] = metadata.name;
-    set(ensureObject(namespace, "spec"), { finalizers: ["kubernetes"] });
   },
   Secret(secret) {
     set(secret, { type: "Opaque" });
@@ -198,11 +212,13 @@ function container(one: JsonObject): void {
   }
 }
 
-function service(object: JsonObject, context: DefaultsContext): void {
+function service(object: JsonObject): void {
   const spec = ensureObject(object, "spec");
   set(spec, { type: "ClusterIP", sessionAffinity: "None" });
   for (const port of objects(spec.ports)) {
-    set(port, { protocol: "TCP", targetPort: port.port ?? 0 });
+    set(port, { protocol: "TCP" });
+    // The canonical form shows a zero where there was none.
+    port.targetPort = port.targetPort || (port.port ?? 0);
   }
   if (spec.type === "ExternalName") {
     return;
@@ -214,7 +230,29 @@ function service(object: JsonObject, context: DefaultsContext): void {
   if (spec.type === "LoadBalancer") {
     set(spec, { allocateLoadBalancerNodePorts: true });
   }
-  const clusterIp = spec.clusterIP || context.clusterIp();
-  spec.clusterIP = clusterIp;
-  set(spec, { clusterIPs: [clusterIp], ipFamilies: ["IPv4"], ipFamilyPolicy: "SingleStack" });
 }
+
+const ADMISSION: Readonly<Record<string, (object: JsonObject, context: DefaultsContext) => void>> = {
+  Pod(pod) {
+    const spec = ensureObject(pod, "spec");
+    set(spec, { preemptionPolicy: "PreemptLowerPriority", priority: 0 });
+    const tolerations = objects(spec.tolerations);
+    for (const key of ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"]) {
+      if (!tolerations.some((one) => one.key === key)) {
+        tolerations.push({ key, operator: "Exists", effect: "NoExecute", tolerationSeconds: 300 });
+      }
+    }
+    spec.tolerations = tolerations;
+  },
+  Namespace(namespace) {
+    set(ensureObject(namespace, "spec"), { finalizers: ["kubernetes"] });
+  },
+  Service(object, context) {
+    const spec = ensureObject(object, "spec");
+    if (spec.type !== "ExternalName") {
+      const clusterIp = spec.clusterIP || context.clusterIp();
+      spec.clusterIP = clusterIp;
+      set(spec, { clusterIPs: [clusterIp], ipFamilies: ["IPv4"], ipFamilyPolicy: "SingleStack" });
+    }
+  },
+};

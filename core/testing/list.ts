@@ -3,7 +3,7 @@ import type { StoredObject } from "./object.ts";
 import { type ListMeta, renderList } from "./render.ts";
 import type { Target } from "./request.ts";
 import { fieldSelector, labelSelector, type Selector } from "./selectors.ts";
-import { badRequest, expired, invalid, Refusal, tooLarge } from "./status.ts";
+import { badRequest, expired, failure, invalid, Refusal, tooLarge } from "./status.ts";
 import type { World } from "./world.ts";
 
 /** A list that is ready to be sent. */
@@ -59,7 +59,8 @@ export async function list(
     }
     items.push(object);
   }
-  const metadata: ListMeta = { resourceVersion: String(version) };
+  // Lists of custom resources show an empty token too.
+  const metadata: ListMeta = { ...(target.resource.custom ? { continue: "" } : {}), resourceVersion: String(version) };
   if (next !== undefined) {
     metadata.continue = encodeToken({ version, start: next });
     if (!query.get("labelSelector") && !query.get("fieldSelector")) {
@@ -95,7 +96,7 @@ function checkOptions(token: string, version: string, match: string, query: URLS
       {
         field: "resourceVersionMatch",
         reason: "FieldValueNotSupported",
-        message: `Unsupported value: "${match}": supported values: "Exact", "NotOlderThan"`,
+        message: `Unsupported value: "${match}": supported values: "Exact", "NotOlderThan", ""`,
       },
     ]);
   }
@@ -119,18 +120,13 @@ function limitOf(query: URLSearchParams, token: string, version: string, match: 
   return token === "" && version === "0" && match !== "Exact" ? 0 : limit;
 }
 
-/** The number in a resourceVersion. Throws 400. */
-export function versionNumber(text: string): number {
-  if (!/^\d+$/.test(text)) {
-    throw invalid(LIST_OPTIONS, "", [
-      {
-        field: "resourceVersion",
-        reason: "FieldValueInvalid",
-        message: `Invalid value: "${text}": strconv.ParseUint: parsing "${text}": invalid syntax`,
-      },
-    ]);
+/** The number in a resourceVersion. Throws 400 for a list and 500 for a watch, as the real server does. */
+export function versionNumber(text: string, isWatch = false): number {
+  if (/^\d+$/.test(text)) {
+    return Number(text);
   }
-  return Number(text);
+  const why = `resourceVersion: Invalid value: "${text}": strconv.ParseUint: parsing "${text}": invalid syntax`;
+  throw isWatch ? new Refusal(failure(500, "", why)) : badRequest(`invalid resource version: ${why}`);
 }
 
 async function versionFor(world: World, text: string, match: string, newest: number | undefined): Promise<number> {

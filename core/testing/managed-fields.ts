@@ -81,7 +81,7 @@ export function toManagedFields(managers: readonly Manager[]): JsonObject[] {
       manager: manager.manager,
       operation: manager.operation,
       apiVersion: manager.apiVersion,
-      time: manager.time,
+      ...(manager.time === "" ? {} : { time: manager.time }),
       fieldsType: "FieldsV1",
       fieldsV1: toFieldsV1(manager.fields),
       ...(manager.subresource === "" ? {} : { subresource: manager.subresource }),
@@ -125,7 +125,8 @@ export function trackUpdate(
   const known = managers.find(isMine);
   if (mine.length > 0 || (known !== undefined && removed.size > 0)) {
     const fields: FieldSet = new Set([...(known?.fields ?? []), ...mine]);
-    const time = timeText(world.clock.now());
+    // Writes through the scale carry no time.
+    const time = subresource === "scale" ? "" : timeText(world.clock.now());
     const entry: Manager = {
       manager: owner.manager,
       operation: "Update",

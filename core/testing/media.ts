@@ -13,7 +13,7 @@ export interface Format {
 export const JSON_FORMAT: Format = { wire: "json", as: "object", metaVersion: "v1" };
 
 const PROTOBUF = "application/vnd.kubernetes.protobuf";
-const ACCEPTED = "application/json, application/yaml, application/vnd.kubernetes.protobuf, application/cbor";
+const ACCEPTED = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
 
 /** Chooses the format of an answer by its Accept header. Throws 406 when none of the wanted ones is served. */
 export function formatOf(accept: string | undefined, resource: Resource | undefined): Format {
@@ -30,7 +30,13 @@ export function formatOf(accept: string | undefined, resource: Resource | undefi
       return format;
     }
   }
-  throw new Refusal(failure(406, "NotAcceptable", `only the following media types are accepted: ${ACCEPTED}`));
+  throw new Refusal(
+    failure(
+      406,
+      "NotAcceptable",
+      `only the following media types are accepted: ${ACCEPTED}${resource?.custom ? "" : ", application/cbor"}`,
+    ),
+  );
 }
 
 function parseClause(clause: string): { type: string; parameters: ReadonlyMap<string, string>; quality: number } {

@@ -51,12 +51,9 @@ function applyOne(holder: JsonObject, operation: JsonObject): void {
   }
 }
 
-function doesNotFit(message: string): Refusal {
-  return new Refusal(
-    failure(422, "Invalid", `the server rejected our request due to an error in our request`, {
-      causes: [{ message }],
-    }),
-  );
+/** The server keeps the reason to itself; `_why` is for who reads this code. */
+function doesNotFit(_why: string): Refusal {
+  return new Refusal(failure(422, "Invalid", "the server rejected our request due to an error in our request", {}));
 }
 
 function tokens(path: string): string[] {

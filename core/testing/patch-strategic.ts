@@ -1,6 +1,6 @@
 import { copy, isObject, type Json, type JsonObject, same } from "./object.ts";
 import type { Shape } from "./shape.ts";
-import { badRequest } from "./status.ts";
+import { failure, Refusal } from "./status.ts";
 
 const LEAF: Shape = { kind: "leaf" };
 
@@ -80,7 +80,7 @@ function mergeItems(shape: Shape, key: string, live: readonly Json[], patch: rea
   let result = [...live];
   for (const item of patch) {
     if (!isObject(item) || item[key] === undefined) {
-      throw badRequest(`map: ${JSON.stringify(item)} does not contain declared merge key: ${key}`);
+      throw new Refusal(failure(500, "", `map: ${JSON.stringify(item)} does not contain declared merge key: ${key}`));
     }
     const isSame = (other: Json) => isObject(other) && same(other[key], item[key]);
     if (item.$patch === "delete") {

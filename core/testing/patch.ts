@@ -90,14 +90,14 @@ function unsupported(custom: boolean): Refusal {
     "application/merge-patch+json",
     ...(custom ? [] : ["application/strategic-merge-patch+json"]),
     "application/apply-patch+yaml",
-    "application/apply-patch+cbor",
+    ...(custom ? [] : ["application/apply-patch+cbor"]),
   ];
   return new Refusal(
     failure(
       415,
       "UnsupportedMediaType",
       `the body of the request was in an unknown format - accepted media types include: ${types.join(", ")}`,
-      {},
+      custom ? undefined : {},
     ),
   );
 }

@@ -3,7 +3,7 @@ import { selectorOf } from "./list.ts";
 import { at, isObject, type JsonObject, type StoredObject } from "./object.ts";
 import type { Target } from "./request.ts";
 import type { Resource } from "./resources.ts";
-import { badRequest, conflict } from "./status.ts";
+import { badRequest, conflict as conflictOn } from "./status.ts";
 import { keyOf } from "./storage.ts";
 import type { World } from "./world.ts";
 import { stored } from "./write.ts";
@@ -47,7 +47,8 @@ function remove(world: World, resource: Resource, object: StoredObject, options:
   const terminating = object.metadata.deletionTimestamp !== undefined;
   const waits = finalizers.length > 0 || graceSeconds > 0 || resource.kind === "Namespace";
   if (!waits) {
-    const last = dryRun ? object : (world.storage.remove(resource.storageKey, key) ?? object);
+    const final = terminating ? { ...object, metadata: { ...object.metadata, deletionGracePeriodSeconds: 0 } } : object;
+    const last = dryRun ? final : (world.storage.remove(resource.storageKey, key, final) ?? final);
     return { object: last, gone: true };
   }
   if (terminating && graceSeconds >= (object.metadata.deletionGracePeriodSeconds ?? 0)) {
@@ -81,19 +82,24 @@ function checkPreconditions(resource: Resource, object: StoredObject, options: J
   const wantedUid = at(options, "preconditions", "uid");
   const wantedVersion = at(options, "preconditions", "resourceVersion");
   if (wantedUid !== undefined && wantedUid !== uid) {
-    throw conflict(
-      resource,
+    throw conflictOn(
+      kindOf(resource),
       object.metadata.name,
       `the UID in the precondition (${wantedUid}) does not match the UID in record (${uid}). The object might have been deleted and then recreated`,
     );
   }
   if (wantedVersion !== undefined && wantedVersion !== resourceVersion) {
-    throw conflict(
-      resource,
+    throw conflictOn(
+      kindOf(resource),
       object.metadata.name,
       `the ResourceVersion in the precondition (${wantedVersion}) does not match the ResourceVersion in record (${resourceVersion}). The object might have been modified`,
     );
   }
+}
+
+/** The real server names the kind where other conflicts name the resource. */
+function kindOf(resource: Resource): { group: string; plural: string; kind: string } {
+  return { group: resource.group, plural: resource.kind, kind: resource.kind };
 }
 
 function finalizersFor(object: StoredObject, options: JsonObject): string[] {

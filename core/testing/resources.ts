@@ -89,7 +89,7 @@ const TABLE: Readonly<Record<string, readonly Row[]>> = {
       all: true,
       sub: "status",
       fields: "spec.clusterIP spec.type",
-      names: "label1035",
+      names: "label",
     },
   ],
   "apps/v1": [

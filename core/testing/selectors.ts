@@ -150,11 +150,7 @@ function pathOf(label: string, kind: FieldSelectorKind): string {
   }
   const path = kind.fieldLabels[label];
   if (path === undefined) {
-    throw badRequest(
-      kind.custom
-        ? `Unable to find "${kind.apiVersion}, Resource=${kind.plural}" that match label selector "", field selector "${label}": field label not supported: ${label}`
-        : unsupportedLabel(label, kind),
-    );
+    throw badRequest(kind.custom ? `field label not supported: ${label}` : unsupportedLabel(label, kind));
   }
   return path;
 }

@@ -5,10 +5,15 @@ import { matchesSelector } from "./selectors.ts";
 import type { FieldError } from "./status.ts";
 
 /** Checks the most common rules of built-in kinds; rules beyond these are not checked here. */
-export function specErrors(resource: Resource, object: StoredObject, before: StoredObject | undefined): FieldError[] {
+export function specErrors(
+  resource: Resource,
+  object: StoredObject,
+  before: StoredObject | undefined,
+  subresource: string | undefined,
+): FieldError[] {
   switch (resource.kind) {
     case "Pod":
-      return before === undefined ? podErrors(object.spec, "spec") : podChanges(object, before);
+      return before === undefined ? podErrors(object.spec, "spec") : podChanges(object, before, subresource);
     case "Deployment":
     case "ReplicaSet":
     case "StatefulSet":
@@ -52,7 +57,7 @@ function podErrors(spec: Json | undefined, path: string): FieldError[] {
 }
 
 /** Of a pod's spec only images, a deadline and tolerations change after its creation. */
-function podChanges(object: StoredObject, before: StoredObject): FieldError[] {
+function podChanges(object: StoredObject, before: StoredObject, subresource: string | undefined): FieldError[] {
   const frozen = (pod: StoredObject): Json => {
     const {
       activeDeadlineSeconds: _deadline,
@@ -69,7 +74,7 @@ function podChanges(object: StoredObject, before: StoredObject): FieldError[] {
       nodeName: at(before, "spec", "nodeName") === undefined ? "" : nodeName,
       containers: containers(rest.containers),
       initContainers: containers(rest.initContainers),
-      ephemeralContainers: [],
+      ephemeralContainers: subresource === "ephemeralcontainers" ? [] : (rest.ephemeralContainers ?? []),
     };
   };
   if (same(frozen(object), frozen(before))) {

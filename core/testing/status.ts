@@ -144,7 +144,7 @@ export function expired(message: string, metadata: JsonObject = {}): Status {
 
 /** A version that this server has not reached. */
 export function tooLarge(version: number, current: number): Status {
-  return failure(504, "Timeout", `Too large resource version: ${version}, current: ${current}`, {
+  return failure(504, "Timeout", `Timeout: Too large resource version: ${version}, current: ${current}`, {
     causes: [{ reason: "ResourceVersionTooLarge", message: "Too large resource version" }],
     retryAfterSeconds: 1,
   });

@@ -57,7 +57,7 @@ class WatchStream {
   start(): void {
     const { query, answer, format, world } = this.#request;
     const text = query.get("resourceVersion") ?? "";
-    const wanted = text === "" || text === "0" ? 0 : versionNumber(text);
+    const wanted = text === "" || text === "0" ? 0 : versionNumber(text, true);
     const initial = this.#streamed || (wanted === 0 && query.get("sendInitialEvents") === null);
     const gone = wanted > 0 && !this.#streamed && wanted < world.storage.oldest;
     if (gone && world.behaviour.expired === "status") {
@@ -277,12 +277,11 @@ class WatchStream {
     const { clock, random, behaviour } = world;
     const asked = Number(query.get("timeoutSeconds") ?? 0);
     const seconds = asked > 0 ? asked : LEAST_TIMEOUT_SECONDS + random.below(LEAST_TIMEOUT_SECONDS);
-    this.#cancels.push(
-      clock.after(seconds * 1000, () => {
-        this.#periodicBookmark();
-        this.end();
-      }),
-    );
+    this.#cancels.push(clock.after(seconds * 1000, () => this.end()));
+    // The last bookmark comes two seconds before the end.
+    if (seconds > 2) {
+      this.#cancels.push(clock.after((seconds - 2) * 1000, () => this.#periodicBookmark()));
+    }
     const next = () => {
       this.#periodicBookmark();
       cancel = clock.after(behaviour.bookmarkPeriodMs, next);

@@ -1,7 +1,7 @@
 import { canonical } from "./canonical.ts";
 import { timeText } from "./clock.ts";
 import { toStored, toVersion } from "./convert.ts";
-import { setDefaults } from "./defaults.ts";
+import { admit, keepAllocated, setDefaults } from "./defaults.ts";
 import { type FieldOwner, trackUpdate } from "./managed-fields.ts";
 import { labelErrors, nameErrors } from "./names.ts";
 import { at, copy, isObject, type JsonObject, type ObjectMeta, type StoredObject, same } from "./object.ts";
@@ -51,7 +51,7 @@ export function createObject(world: World, target: Target, body: JsonObject, opt
   const metadata: JsonObject = isObject(input.metadata) ? input.metadata : {};
   input.metadata = metadata;
   if (metadata.resourceVersion) {
-    throw badRequest("resourceVersion should not be set on objects to be created");
+    throw new Refusal(failure(500, "", "resourceVersion should not be set on objects to be created"));
   }
   if (!metadata.name && metadata.generateName) {
     metadata.name = `${String(metadata.generateName).slice(0, 58)}${world.random.suffix(5)}`;
@@ -72,13 +72,13 @@ export function createObject(world: World, target: Target, body: JsonObject, opt
   initialStatus(resource, input);
   const object = complete(world, resource, input, options.strict);
   const name = object.metadata.name ?? "";
-  validate(world, resource, object, undefined);
+  validate(world, resource, object, undefined, undefined);
   const key = keyOf(namespace, name);
   if (world.storage.get(resource.storageKey, key) !== undefined) {
     throw alreadyExists(resource, name);
   }
   trackUpdate(world, resource, undefined, object, options.owner);
-  return keep(world, resource, key, object, options);
+  return keep(world, resource, key, admitted(world, resource, object), options);
 }
 
 /** Replaces the stored object, or its status. */
@@ -118,11 +118,11 @@ export function replace(
     throw conflict(
       resource,
       name,
-      `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${before.metadata.uid}`,
+      `StorageError: invalid object, Code: 4, Key: ${registryKey(resource, namespace, name)}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${before.metadata.uid}`,
     );
   }
   if (needsVersion(resource) && (seen === undefined || seen === "")) {
-    throw invalid(resource, name, [
+    throw invalid({ ...resource, kind: resource.plural }, name, [
       {
         field: "metadata.resourceVersion",
         reason: "FieldValueInvalid",
@@ -133,7 +133,7 @@ export function replace(
   restoreSystemFields(metadata, before.metadata);
   keepOtherHalf(resource, subresource, input, before);
   const object = complete(world, resource, input, options.strict);
-  validate(world, resource, object, before);
+  validate(world, resource, object, before, subresource);
   bumpGeneration(resource, before, object);
   const asked = options.owner.managedFields;
   if (
@@ -164,12 +164,7 @@ function withoutManagers(object: StoredObject): JsonObject {
 
 /** Custom resources and a few kinds cannot be updated without saying which version was read. */
 function needsVersion(resource: Resource): boolean {
-  return (
-    resource.custom ||
-    resource.kind === "CustomResourceDefinition" ||
-    resource.kind === "Lease" ||
-    resource.kind === "Service"
-  );
+  return resource.custom || resource.kind === "CustomResourceDefinition" || resource.kind === "Lease";
 }
 
 function restoreSystemFields(metadata: JsonObject, before: ObjectMeta): void {
@@ -216,6 +211,13 @@ function keepOtherHalf(
   }
   if (resource.subresources.includes("status") && subresource !== "finalize") {
     input.status = before.status;
+  }
+  if (subresource === "ephemeralcontainers") {
+    const wanted = at(input, "spec", "ephemeralContainers");
+    input.spec = { ...(isObject(before.spec) ? before.spec : {}), ephemeralContainers: wanted };
+  }
+  if (subresource === undefined && !resource.custom) {
+    keepAllocated(resource.kind, input, before);
   }
 }
 
@@ -333,9 +335,7 @@ function complete(world: World, resource: Resource, input: JsonObject, strict: b
   // Unknown fields are looked for before defaults could add any.
   const first = canonical(resource.apiVersion, resource.kind, input);
   refuseUnknown(strict, resource, first.unknown);
-  setDefaults(resource.kind, first.object, {
-    clusterIp: () => `10.96.${world.random.below(255)}.${1 + world.random.below(254)}`,
-  });
+  setDefaults(resource.kind, first.object);
   const { object } = canonical(resource.apiVersion, resource.kind, first.object);
   // The canonical form has all metadata that was put into it.
   return toStored(object as unknown as StoredObject);
@@ -347,18 +347,41 @@ function metadataInOrder(object: StoredObject): StoredObject {
   return { apiVersion: object.apiVersion, kind: object.kind, metadata: form.object.metadata as ObjectMeta, ...rest };
 }
 
+/** What admission and allocators fill in: nobody owns these fields. */
+function admitted(world: World, resource: Resource, object: StoredObject): StoredObject {
+  const clusterIp = () => `10.96.${world.random.below(255)}.${1 + world.random.below(254)}`;
+  return admit(resource.kind, object, { clusterIp })
+    ? // As in `complete`: the canonical form has all metadata that was put into it.
+      (canonical(object.apiVersion, resource.kind, object).object as unknown as StoredObject)
+    : object;
+}
+
+function registryKey(resource: Resource, namespace: string | undefined, name: string): string {
+  return [
+    "/registry",
+    ...(resource.custom ? [resource.group] : []),
+    resource.plural,
+    ...(namespace === undefined ? [] : [namespace]),
+    name,
+  ].join("/");
+}
+
 function refuseUnknown(strict: boolean, resource: Resource, unknown: readonly string[]): void {
   if (strict && unknown.length > 0) {
     const list = unknown.map((path) => `unknown field "${path}"`).join(", ");
     throw badRequest(
-      resource.custom
-        ? `strict decoding error: ${list}`
-        : `${resource.kind} in version "${resource.version}" cannot be handled as a ${resource.kind}: strict decoding error: ${list}`,
+      `${resource.kind} in version "${resource.version}" cannot be handled as a ${resource.kind}: strict decoding error: ${list}`,
     );
   }
 }
 
-function validate(world: World, resource: Resource, object: StoredObject, before: StoredObject | undefined): void {
+function validate(
+  world: World,
+  resource: Resource,
+  object: StoredObject,
+  before: StoredObject | undefined,
+  subresource: string | undefined,
+): void {
   const { name, labels } = object.metadata;
   const errors: FieldError[] = [];
   if (!name) {
@@ -375,7 +398,7 @@ function validate(world: World, resource: Resource, object: StoredObject, before
     const schema = world.schemas.get(`${resource.apiVersion}/${resource.plural}`);
     errors.push(...(schema === undefined ? [] : schemaErrors(schema, object)));
   } else {
-    errors.push(...specErrors(resource, toVersion(object, resource), before));
+    errors.push(...specErrors(resource, toVersion(object, resource), before, subresource));
   }
   if (errors.length > 0) {
     throw invalid(resource, name ?? "", errors);
