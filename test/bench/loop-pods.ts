@@ -1,3 +1,5 @@
+import type { ObjectInput } from "../../core/testing/index.ts";
+
 /** `full`: as large as a real pod (about 17 KB of JSON). `slim`: what is needed, so that 150,000 fit into the server. */
 export type PodSize = "full" | "slim";
 
@@ -8,11 +10,7 @@ const NODES = 53;
 const NAMESPACES = 40;
 
 /** A running pod, the same for the same number. `round` changes what an update changes. */
-export function benchPod(
-  index: number,
-  size: PodSize,
-  round = 0,
-): Record<string, unknown> & { kind: string; apiVersion: string } {
+export function benchPod(index: number, size: PodSize, round = 0): ObjectInput {
   const app = Math.floor(index / PODS_PER_APP);
   const name = podName(index);
   const labels = { app: `app-${app}`, "pod-template-hash": hex(app), tier: app % 3 === 0 ? "web" : "worker" };
@@ -61,11 +59,6 @@ export function benchPod(
       })),
     },
   };
-}
-
-/** Namespaces that the pods live in. */
-export function benchNamespaces(): string[] {
-  return Array.from({ length: NAMESPACES }, (_, at) => `shop-${at}`);
 }
 
 function namespaceOf(index: number): string {

@@ -49,9 +49,9 @@ export function reportOf(loops: readonly LoopRun[], sizes: readonly SizeRun[], o
     name: "loop",
     title: "Main loop of an embedding process",
     how: [
-      `A process that follows ${shown(ARRIVING_PODS)} pods of about 17 KB (JSON) from an API server in another process, with a listener on its ` +
+      `A process that follows ${shown(ARRIVING_PODS)} pods of about 17 KB (JSON) by a streaming watch (protobuf, HTTP/2, TLS) from a feed in another process, with a listener on its ` +
         "main thread. Delay is how late the main loop came to a timer of 1 ms. The idle process beside it follows nothing: its delay is " +
-        "what the machine costs. Event to callback is from just before the server stores an update to the listener on main. " +
+        "what the machine costs. Event to callback is from just before the feed writes an update to its socket to the listener on main. " +
         `${options.runs} interleaved runs.`,
     ],
     tables: [arrivingTable(loops), busyTable(loops), sizeTable(sizes)],

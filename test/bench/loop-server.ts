@@ -1,37 +1,19 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ApiServer, createApiServer } from "../../core/testing/index.ts";
+import { PodFeed } from "./loop-feed.ts";
 import { type FromServer, monotonicMs, type ToServer } from "./loop-messages.ts";
-import { benchNamespaces, benchPod, type PodSize } from "./loop-pods.ts";
-
-const TURN_EVERY = 500;
+import type { PodSize } from "./loop-pods.ts";
 
 class LoopServer {
-  #server: ApiServer | undefined;
+  #feed: PodFeed | undefined;
   #folder = "";
-  #pods = 0;
-  #size: PodSize = "full";
-  #round = 0;
-  #next = 0;
 
   async load(pods: number, size: PodSize): Promise<void> {
     this.#folder = await mkdtemp(join(tmpdir(), "fairlead-bench-"));
-    const server = await createApiServer({});
-    this.#server = server;
-    this.#pods = pods;
-    this.#size = size;
-    for (const name of benchNamespaces()) {
-      server.objects.apply({ apiVersion: "v1", kind: "Namespace", metadata: { name } });
-    }
-    for (let at = 0; at < pods; at++) {
-      server.objects.apply(benchPod(at, size));
-      if (at % TURN_EVERY === 0) {
-        await nextTurn();
-      }
-    }
+    this.#feed = await PodFeed.start(pods, size);
     const kubeconfig = join(this.#folder, "kubeconfig.yaml");
-    await writeFile(kubeconfig, server.kubeconfig(), { mode: 0o600 });
+    await writeFile(kubeconfig, this.#feed.kubeconfig, { mode: 0o600 });
     say({ kind: "loaded", kubeconfig });
   }
 
@@ -44,9 +26,8 @@ class LoopServer {
     while (versions.length < wanted) {
       const due = Math.min(wanted, Math.floor(((monotonicMs() - startedAtMs) * ratePerSecond) / 1000));
       while (versions.length < due) {
-        const sent = monotonicMs();
-        versions.push(this.#update());
-        sentAtMs.push(sent);
+        sentAtMs.push(monotonicMs());
+        versions.push(this.#feed?.update() ?? "");
       }
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
@@ -54,25 +35,9 @@ class LoopServer {
   }
 
   async stop(): Promise<void> {
-    await this.#server?.stop();
+    await this.#feed?.stop();
     await rm(this.#folder, { recursive: true, force: true });
   }
-
-  #update(): string {
-    if (this.#server === undefined) {
-      return "";
-    }
-    if (this.#next === 0) {
-      this.#round++;
-    }
-    const stored = this.#server.objects.apply(benchPod(this.#next, this.#size, this.#round));
-    this.#next = (this.#next + 1) % this.#pods;
-    return stored.metadata.resourceVersion;
-  }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function say(message: FromServer): void {

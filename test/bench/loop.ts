@@ -124,7 +124,7 @@ async function withServer<T>(
   options: BenchOptions,
   use: (server: Server, kubeconfig: string) => Promise<T>,
 ): Promise<T> {
-  options.progress(`starting an API server with ${shown(pods)} pods`);
+  options.progress(`starting a feed of ${shown(pods)} pods`);
   await using server = new Server();
   return await use(server, await server.load(pods, size));
 }
