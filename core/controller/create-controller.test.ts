@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import { defineCustomKind } from "../kinds/custom.ts";
-import { configMaps, pods, services } from "../kinds/index.ts";
 import { text } from "../kinds/field.ts";
+import { configMaps, pods, services } from "../kinds/index.ts";
 import type { LogFields, Logger } from "../log.ts";
 import { type ApiServer, createApiServer } from "../testing/api-server.ts";
 import { createController } from "./create-controller.ts";
@@ -137,7 +137,10 @@ test("a kind that is not served does not hold up the others", async () => {
 });
 
 test("a kind that may not be read is named with the rule that is missing", async () => {
-  server.tokens.set("reader", { name: "reader", rules: [{ verbs: ["list", "watch"], apiGroups: [""], resources: ["pods"] }] });
+  server.tokens.set("reader", {
+    name: "reader",
+    rules: [{ verbs: ["list", "watch"], apiGroups: [""], resources: ["pods"] }],
+  });
   const log = recordingLog();
   await using controller = await createController({
     cluster: { kubeconfig: { text: server.kubeconfig("reader") } },

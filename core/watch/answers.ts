@@ -1,3 +1,4 @@
+import { missingRule } from "../kube/status-error.ts";
 import { spread } from "./backoff.ts";
 import { cancelProbe, cancelReplace, close, count, type Draft, probe, report, reportOnce } from "./draft.ts";
 import { backOff, failed, giveUpStreaming, loseVersion, proceed, restartLoad, waitFor } from "./moves.ts";
@@ -120,7 +121,7 @@ function pause(d: Draft): void {
 function onForbidden(d: Draft, status: RefusalStatus): void {
   const { s } = d;
   if (s.phase !== "forbidden") {
-    report(d, "error", "KUBE_FORBIDDEN", status.message);
+    report(d, "error", "KUBE_FORBIDDEN", withRule(status.message));
   }
   close(d, true);
   cancelReplace(d);
@@ -129,6 +130,16 @@ function onForbidden(d: Draft, status: RefusalStatus): void {
   }
   count(d, "errors");
   waitFor(d, spread(d.limits.forbiddenRetryMs, d.random), "forbidden");
+}
+
+/** The server's words and the rule to paste; a followed kind needs both verbs, whichever was refused. */
+function withRule(message: string): string {
+  const missing = missingRule(message);
+  if (missing === undefined) {
+    return message;
+  }
+  const rule = missing.rule.replace(/verbs: \["(?:list|watch)"\]/, 'verbs: ["list", "watch"]');
+  return `${message}; add to ${missing.role}: ${rule}`;
 }
 
 function onAbsent(d: Draft, status: RefusalStatus): void {
