@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { type CommandSpec, commandHelp, listOption, parseOptions, textOption } from "./command.ts";
+import { nearest } from "./nearest.ts";
+
+const command: CommandSpec = {
+  name: "try",
+  about: "for this test",
+  options: {
+    output: { value: "FORM", about: "text or json", oneOf: ["text", "json"] },
+    kinds: { value: "LIST", about: "kinds", repeat: true },
+    inline: { about: "a switch" },
+  },
+  examples: ["fairlead try"],
+  load: () => Promise.reject(new Error("not loaded in this test")),
+};
+
+const BIN = fileURLToPath(new URL("./bin.ts", import.meta.url));
+
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function fairlead(...args: string[]): Promise<Ended> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [BIN, ...args], { timeout: 60_000 }, (error, stdout, stderr) => {
+      resolve({ code: typeof error?.code === "number" ? error.code : error === null ? 0 : -1, stdout, stderr });
+    });
+  });
+}
+
+test("reads options, lists and arguments", () => {
+  const parsed = parseOptions(command, [
+    "--output",
+    "json",
+    "--kinds",
+    "pods,services",
+    "--kinds=jobs",
+    "--inline",
+    "x",
+  ]);
+  assert.equal(textOption(parsed, "output"), "json");
+  assert.deepEqual(listOption(parsed, "kinds"), ["pods", "services", "jobs"]);
+  assert.deepEqual([parsed.values.inline, parsed.arguments], [true, ["x"]]);
+});
+
+test("refuses wrong options with the nearest name", () => {
+  const cases: [string[], string, RegExp][] = [
+    [["--outptu", "json"], "CLI_UNKNOWN_OPTION", /has no option "--outptu", did you mean "output"\?/],
+    [["--zzzzzz"], "CLI_UNKNOWN_OPTION", /see fairlead try --help/],
+    [["--output", "jsno"], "CLI_BAD_VALUE", /is not one of text, json, did you mean "json"\?/],
+    [["--output"], "CLI_BAD_VALUE", /argument missing/],
+    [["--inline=yes"], "CLI_BAD_VALUE", /does not take an argument/],
+  ];
+  for (const [args, code, message] of cases) {
+    assert.throws(() => parseOptions(command, args), { code, message }, args.join(" "));
+  }
+});
+
+test("help names every option and an example", () => {
+  const help = commandHelp(command);
+  for (const part of ["--output FORM", "--kinds LIST", "--inline", "--help", "$ fairlead try", "exit codes"]) {
+    assert.ok(help.includes(part), part);
+  }
+});
+
+test("the nearest name is one that a slip of the fingers could mean", () => {
+  const known = ["pods", "services", "deployments"];
+  assert.deepEqual(
+    ["pdos", "sevices", "deploymnets", "nodes", "x"].map((word) => nearest(word, known)),
+    ["pods", "services", "deployments", undefined, undefined],
+  );
+});
+
+test("the program ends with 2 for wrong use and says what is wrong", async () => {
+  const cases: [string[], RegExp][] = [
+    [["rnu"], /unknown command "rnu", did you mean "run"\?/],
+    [["run", "--knids", "pods"], /did you mean "kinds"\? \(CLI_UNKNOWN_OPTION\)/],
+    [["run", "--kinds", "pod"], /did you mean "pods"\? \(CONFIG_UNKNOWN_KIND\)/],
+    [["run", "--for", "soon"], /CONFIG_BAD_DURATION/],
+    [["store", "show"], /needs "stats" or "dump"/],
+    [["demo", "--pods", "many"], /not a whole number/],
+  ];
+  for (const [args, message] of cases) {
+    const { code, stderr } = await fairlead(...args);
+    assert.match(stderr, message, args.join(" "));
+    assert.equal(code, 2, args.join(" "));
+  }
+});
+
+test("a wrong kubeconfig is told with its code, as JSON where JSON was asked for", async () => {
+  const text = await fairlead("run", "--kubeconfig", "/nowhere/kubeconfig");
+  assert.equal(text.code, 1);
+  assert.match(text.stderr, /\/nowhere\/kubeconfig.*\(KUBE_[A-Z_]+\)/);
+  const json = await fairlead("run", "--kubeconfig", "/nowhere/kubeconfig", "--output", "json");
+  const line: unknown = JSON.parse(json.stderr.trim().split("\n").at(-1) ?? "");
+  assert.ok(typeof line === "object" && line !== null && "code" in line && String(line.code).startsWith("KUBE_"));
+});
+
+test("the demo follows a living cluster and ends with its figures", async () => {
+  const { code, stdout, stderr } = await fairlead("demo", "--for", "2s", "--output", "json", "--pods", "50");
+  assert.equal(code, 0, stderr);
+  const lines = stdout
+    .trim()
+    .split("\n")
+    .map((line): Record<string, unknown> => JSON.parse(line));
+  const types = new Set(lines.map((line) => line.type));
+  for (const type of ["progress", "synced", "status", "end"]) {
+    assert.ok(types.has(type), `no "${type}" line`);
+  }
+  const end = lines.at(-1) ?? {};
+  assert.equal(end.type, "end");
+  assert.equal(end.drift, 0);
+  for (const figure of ["events", "reconnects", "cpuMs", "residentMb", "longestStallMs"]) {
+    assert.equal(typeof end[figure], "number", figure);
+  }
+  const { objects } = end;
+  assert.ok(typeof objects === "object" && objects !== null && "pods" in objects && Number(objects.pods) > 20);
+});
