@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { codeOf, messageOf } from "../core/errors.ts";
+import { codeOf, FairleadError, messageOf } from "../core/errors.ts";
 import { type CommandSpec, commandHelp, parseOptions, programHelp } from "./command.ts";
 import { commands } from "./commands.ts";
 import { didYouMean } from "./nearest.ts";
@@ -55,14 +55,9 @@ async function main(args: readonly string[]): Promise<number> {
   const wanted = name === "--version" ? "version" : name;
   const command = commands.find((candidate) => candidate.name === wanted);
   if (command === undefined) {
-    const hint = didYouMean(
-      wanted,
-      commands.map((known) => known.name),
-    );
-    process.stderr.write(
-      `fairlead: unknown command "${wanted}"${hint || "; see fairlead --help"} (CLI_UNKNOWN_COMMAND)\n`,
-    );
-    return EXIT_WRONG_USE;
+    const names = commands.map((known) => known.name);
+    const message = `unknown command "${wanted}"${didYouMean(wanted, names) || "; see fairlead --help"}`;
+    return fail(new FairleadError("CLI_UNKNOWN_COMMAND", message), false);
   }
   return await runCommand(command, rest);
 }
