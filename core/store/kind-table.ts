@@ -19,6 +19,7 @@ import {
   RECORD_PREVIOUS,
   RECORD_SLOT,
   RECORD_VERSION,
+  SEGMENT_WORDS,
   SLOT_MASK,
   SLOT_WORDS,
 } from "./layout.ts";
@@ -31,7 +32,7 @@ import { type ValidEntries, ValueIndex } from "./value-index.ts";
 
 const FIRST_SLOTS = 31;
 /** Words that must be free before refused objects are asked for again. */
-const ROOM_TO_RELIST = 16_384;
+const ROOM_TO_RELIST = SEGMENT_WORDS;
 
 /** What one kind needs of the whole store. */
 export interface TableHost {

@@ -313,7 +313,7 @@ for (const backend of ["local", "shared"] as const) {
   test(`the ${backend} store behaves like a map`, () => {
     fc.assert(
       fc.property(operations, fc.boolean(), (list, isNearWrap) => {
-        const store = createStore<Kinds>({ backend, plans: [MODEL_KIND.plan()], maxBytes: 1 << 21, onError: rethrow });
+        const store = createStore<Kinds>({ backend, plans: [MODEL_KIND.plan()], maxBytes: 1 << 23, onError: rethrow });
         let writer: StoreWriter;
         let reader: StoreReader<Kinds>;
         if (backend === "shared") {

@@ -170,7 +170,8 @@ export class SharedStoreWriter implements StoreWriter, TableHost {
     if (allocator.freeSegments < segments + RESERVE_SEGMENTS + allocator.tableSegments) {
       return false;
     }
-    return allocator.fitsRecord(words) || allocator.recordSegments + segments <= this.#maxSegments;
+    const taken = allocator.fitsRecord(words) ? 0 : segments;
+    return allocator.recordSegments + taken <= this.#maxSegments;
   }
 
   changed(kind: number, slot: number): void {
