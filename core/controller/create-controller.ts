@@ -34,6 +34,12 @@ export interface ControllerOptions<Kinds extends readonly AnyKind[] = readonly A
   readonly signal?: AbortSignal;
 }
 
+/** The kind of that name among those that are followed: with the fields that were selected, whichever constant names it. */
+export type FollowedKind<Kinds extends readonly AnyKind[], Name extends string> = Extract<
+  Kinds[number],
+  { readonly name: Name }
+>;
+
 /** Follows a cluster into a store that any thread can read. Methods belong to the thread that made it. */
 export interface Controller<Kinds extends readonly AnyKind[] = readonly AnyKind[]> extends AsyncDisposable {
   /** The caches. Empty until `start`. */
@@ -47,9 +53,15 @@ export interface Controller<Kinds extends readonly AnyKind[] = readonly AnyKind[
   /** Ends all requests, timers, sockets and threads. Safe to call at any moment, more than once. */
   stop(): Promise<void>;
   /** Calls back with batches of changes of one kind, the initial set first. */
-  changes<K extends Kinds[number]>(kind: K, listener: ChangeListener<K>): Subscription;
+  changes<Name extends Kinds[number]["name"]>(
+    kind: { readonly name: Name },
+    listener: ChangeListener<FollowedKind<Kinds, Name>>,
+  ): Subscription;
   /** The same as `changes`. */
-  on<K extends Kinds[number]>(kind: K, listener: ChangeListener<K>): Subscription;
+  on<Name extends Kinds[number]["name"]>(
+    kind: { readonly name: Name },
+    listener: ChangeListener<FollowedKind<Kinds, Name>>,
+  ): Subscription;
   /** What the side that reads and decodes has used. Throws CONTROLLER_NOT_STARTED. */
   ingestFigures(): Promise<IngestFigures>;
 }
@@ -123,12 +135,20 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
     return this.#stopped;
   }
 
-  changes<K extends Kinds[number]>(kind: K, listener: ChangeListener<K>): Subscription {
-    return this.store.changes(kind, listener);
+  changes<Name extends Kinds[number]["name"]>(
+    kind: { readonly name: Name },
+    listener: ChangeListener<FollowedKind<Kinds, Name>>,
+  ): Subscription {
+    const followed = this.#options.kinds.find((candidate) => candidate.name === kind.name) ?? kind;
+    // Found by its name, of which Name is the type.
+    return this.store.changes(followed as FollowedKind<Kinds, Name>, listener);
   }
 
-  on<K extends Kinds[number]>(kind: K, listener: ChangeListener<K>): Subscription {
-    return this.store.changes(kind, listener);
+  on<Name extends Kinds[number]["name"]>(
+    kind: { readonly name: Name },
+    listener: ChangeListener<FollowedKind<Kinds, Name>>,
+  ): Subscription {
+    return this.changes(kind, listener);
   }
 
   async ingestFigures(): Promise<IngestFigures> {
