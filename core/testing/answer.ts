@@ -138,6 +138,10 @@ export class Answer {
     const cut = this.#cutAfter();
     const allowed = cut === undefined ? chunk.length : Math.min(chunk.length, Math.max(0, cut - this.bytes));
     this.bytes += allowed;
+    if (cut !== undefined && this.bytes >= cut) {
+      // What comes next is the cut, not a proper end.
+      this.#ending = true;
+    }
     if (allowed > 0) {
       const part = chunk.subarray(0, allowed);
       (this.#context.response as ServerResponse).write(part, () => this.#checkCut());

@@ -43,7 +43,7 @@ export type Fault =
       readonly kind: "tornFrame";
       readonly afterEvents: number;
       readonly bytes: number;
-      readonly then: "end" | "silence";
+      readonly followedBy: "end" | "silence";
     }
   /** After so many events, a frame that claims (protobuf) or has (JSON) so many bytes. */
   | { readonly kind: "oversizeFrame"; readonly afterEvents: number; readonly bytes: number }

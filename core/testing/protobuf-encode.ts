@@ -93,8 +93,21 @@ function known(name: string): Message {
   return message;
 }
 
+const sorted = new WeakMap<Message, readonly MessageField[]>();
+
+/** Fields in the order in which the server writes them. */
+function byNumber(message: Message): readonly MessageField[] {
+  const known = sorted.get(message);
+  if (known !== undefined) {
+    return known;
+  }
+  const fields = [...message.fields].sort((a, b) => a.number - b.number);
+  sorted.set(message, fields);
+  return fields;
+}
+
 function writeMessage(writer: ProtobufWriter, message: Message, object: JsonObject): void {
-  for (const field of message.fields) {
+  for (const field of byNumber(message)) {
     if (field.inline) {
       writer.tag(field.number, 2);
       writer.nested(() => writeMessage(writer, known(field.message ?? ""), object));

@@ -229,7 +229,7 @@ class WatchStream {
         const frame = renderBookmark(target.resource, String(this.#version), format, false);
         answer.write(frame.subarray(0, Math.min(fault.bytes, frame.length - 1)));
         this.#silent = true;
-        if (fault.then === "end") {
+        if (fault.followedBy === "end") {
           this.end();
         }
         return;
