@@ -1,4 +1,5 @@
 import { FairleadError, messageOf } from "../errors.ts";
+import { isClosed } from "./connect-error.ts";
 import { errorFromStatus, type StatusObject } from "./status-error.ts";
 import type { TokenBucket } from "./token-bucket.ts";
 import type { Exchange, HttpRequest, ResponseHead, Transport } from "./transport.ts";
@@ -106,7 +107,7 @@ export class Caller {
 
   /** How long to wait before the next try; undefined: no more. */
   #retryDelay(request: HttpRequest, outcome: Answer | FairleadError, attempt: number): number | undefined {
-    if (!(outcome instanceof FairleadError)) {
+    if (!(outcome instanceof FairleadError) || isClosed(outcome)) {
       return undefined;
     }
     const notExecuted = outcome.code === "KUBE_TOO_MANY_REQUESTS";

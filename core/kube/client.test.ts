@@ -258,6 +258,26 @@ describe("retries", () => {
     await assert.rejects(client.get(web), { code: "KUBE_RESET" });
     assert.equal(requests, 2);
   });
+
+  test("a transport that was closed ends its calls at once", async () => {
+    const arrived = Promise.withResolvers<void>();
+    let requests = 0;
+    const { client, transport } = await over(
+      () => {
+        requests += 1;
+        arrived.resolve();
+      },
+      // The pause before another try would be far longer than the test.
+      { random: () => 1_000 },
+    );
+    const closed = { code: "KUBE_RESET", message: "the transport was closed" };
+    const call = assert.rejects(client.get(web), closed);
+    await arrived.promise;
+    await transport.close();
+    await call;
+    await assert.rejects(client.get(web), closed);
+    assert.equal(requests, 1);
+  });
 });
 
 describe("limits", () => {

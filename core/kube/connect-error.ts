@@ -127,3 +127,15 @@ export function resetError(what: string, cause?: unknown): FairleadError {
     facts: cause === undefined ? {} : { reason: codeOf(cause) },
   });
 }
+
+const CLOSED = "CLOSED";
+
+/** The caller closed the transport: asking again is of no use. */
+export function closedError(): FairleadError {
+  return new FairleadError("KUBE_RESET", "the transport was closed", { facts: { reason: CLOSED } });
+}
+
+/** Whether an error is `closedError`'s. */
+export function isClosed(error: FairleadError): boolean {
+  return error.code === "KUBE_RESET" && error.facts.reason === CLOSED;
+}

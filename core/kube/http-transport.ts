@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import type { SecureContext } from "node:tls";
 import { codeOf, FairleadError } from "../errors.ts";
 import type { ClusterAccess } from "./access.ts";
-import { resetError } from "./connect-error.ts";
+import { closedError, resetError } from "./connect-error.ts";
 import { CredentialSource, type CurrentAccess } from "./credentials.ts";
 import { type Dialled, dial, proxyAuthorization } from "./dial.ts";
 import { Flight, type FlightOwner } from "./flight.ts";
@@ -122,18 +122,13 @@ class SocketTransport implements HttpTransport, FlightOwner {
   }
 
   reset(reason: string): void {
-    const error = resetError(`the connection was reset: ${reason}`);
-    const flights = [...this.#flights];
-    this.#dropConnections(error);
-    for (const flight of flights) {
-      flight.giveUp(error);
-    }
+    this.#giveUpAll(resetError(`the connection was reset: ${reason}`));
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     const credentials = this.#credentials.close();
-    this.reset("the transport was closed");
+    this.#giveUpAll(closedError());
     if (!this.#idle()) {
       await new Promise<void>((resolve) => {
         this.#whenIdle = resolve;
@@ -155,7 +150,7 @@ class SocketTransport implements HttpTransport, FlightOwner {
 
   resend(flight: Flight): void {
     if (this.#closed) {
-      queueMicrotask(() => flight.giveUp(resetError("the transport is closed")));
+      queueMicrotask(() => flight.giveUp(closedError()));
       return;
     }
     let current: CurrentAccess | undefined;
@@ -455,6 +450,14 @@ class SocketTransport implements HttpTransport, FlightOwner {
     }
     this.#protocol = undefined;
     this.#pool = undefined;
+  }
+
+  #giveUpAll(error: FairleadError): void {
+    const flights = [...this.#flights];
+    this.#dropConnections(error);
+    for (const flight of flights) {
+      flight.giveUp(error);
+    }
   }
 
   #dropConnections(error: FairleadError): void {
