@@ -96,7 +96,12 @@ function loop(): void {
     if (isTorn) {
       checkSnapshot((part) => reader.read((view) => part(view) as never));
     } else {
-      reader.read((outer) => checkSnapshot((part) => part(outer)));
+      reader.read((outer) => {
+        // Made first and looked at last: where they point must not be used again meanwhile.
+        const early = outer.pods.all();
+        checkSnapshot((part) => part(outer));
+        early.forEach(checkWhole);
+      });
     }
   }
   report();

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { pods } from "../kinds/index.ts";
 import { createStore } from "./create-store.ts";
@@ -74,7 +75,9 @@ export async function stress(options: StressOptions): Promise<StressResult> {
   const readers: Worker[] = [];
   const start = (readerId: number): Worker => {
     const data: StressReaderData = { handle, readerId, isTorn: options.isTorn ?? false };
-    const worker = new Worker(new URL("./stress-reader.test-support.ts", import.meta.url), { workerData: data });
+    const worker = new Worker(new URL(`./stress-reader.test-support${extname(import.meta.url)}`, import.meta.url), {
+      workerData: data,
+    });
     worker.on("message", (report: StressReport) => {
       total.snapshots += report.snapshots;
       total.batches += report.batches;

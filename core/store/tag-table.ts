@@ -64,7 +64,7 @@ export class TagTable {
 
   /** Adds a number that is not in the table. Throws STORE_FULL. */
   add(hash: number, value: number): void {
-    if ((this.#used + 1) * 4 > this.capacity * 3) {
+    if ((this.#used + 1) * 5 > this.capacity * 4) {
       this.#rebuild();
     }
     this.#place(this.#memory.words[this.#pointer], hash, value);
@@ -123,7 +123,7 @@ export class TagTable {
     const { words } = this.#memory;
     const old = words[this.#pointer];
     const capacity = words[old];
-    const table = this.#make(Math.max(FIRST_CAPACITY, Math.ceil(this.#present * 1.8)));
+    const table = this.#make(Math.max(FIRST_CAPACITY, Math.ceil(this.#present * 1.6)));
     this.#used = 0;
     for (let at = old + 1; at <= old + capacity; at++) {
       const entry = words[at];

@@ -3,7 +3,7 @@ import { KIND_VALUES, LIST_CAPACITY, LIST_COUNT, LIST_HEADER, LIST_STALE } from 
 import type { Memory } from "./memory.ts";
 
 const FIRST_ENTRIES = 16;
-const FIRST_LIST = 5;
+const FIRST_LIST = 3;
 /** A list is written anew when this many of its entries, or half of them, are not valid any more. */
 const STALE_AT_LEAST = 8;
 
@@ -44,7 +44,7 @@ export class ValueIndex {
   /** Adds a value that no visible state of the slot had. Throws STORE_FULL. */
   add(hash: number, slot: number): void {
     const { words } = this.#memory;
-    if ((this.#used + 1) * 4 > words[words[this.#pointer]] * 3) {
+    if ((this.#used + 1) * 5 > words[words[this.#pointer]] * 4) {
       this.#rebuild();
     }
     const entry = this.#place(words[this.#pointer], hash);
@@ -188,7 +188,7 @@ export class ValueIndex {
     const { words } = this.#memory;
     const old = words[this.#pointer];
     const capacity = words[old];
-    const table = this.#make(Math.max(FIRST_ENTRIES, Math.ceil(this.#present * 1.8)));
+    const table = this.#make(Math.max(FIRST_ENTRIES, Math.ceil(this.#present * 1.6)));
     this.#used = 0;
     for (let at = old + 1; at < old + 1 + capacity * 2; at += 2) {
       if (words[at + 1] !== 0) {
