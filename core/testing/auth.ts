@@ -118,7 +118,8 @@ export function isAllowed(world: World, user: User, asked: Attributes): boolean 
   ) {
     return true;
   }
-  const isReview = asked.group === "authorization.k8s.io" && asked.resource.startsWith("selfsubject");
+  const isReview =
+    asked.path?.startsWith("/apis/authorization.k8s.io/v1/selfsubject") === true && asked.verb === "post";
   return (user !== ANONYMOUS && isReview) || rulesOf(world, user, asked.namespace).some((rule) => fits(rule, asked));
 }
 

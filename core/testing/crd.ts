@@ -147,6 +147,7 @@ function resourceOf(definition: StoredObject, version: JsonObject): Resource {
     counted: true,
     fieldLabels: Object.fromEntries(paths.map((path) => [path, path])),
     custom: true,
+    hasColumns: Array.isArray(version.additionalPrinterColumns) && version.additionalPrinterColumns.length > 0,
     names: "subdomain",
     storageKey: `${group}/${plural}`,
   };

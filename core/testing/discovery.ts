@@ -1,7 +1,9 @@
+import { createHash } from "node:crypto";
 import type { JsonObject } from "./object.ts";
 import type { Resource, ResourceTable } from "./resources.ts";
 
 const VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+const CUSTOM_VERBS = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
 const SUB_KINDS: Readonly<Record<string, { kind: string; group: string; version: string; verbs: string[] }>> = {
   scale: { kind: "Scale", group: "autoscaling", version: "v1", verbs: ["get", "patch", "update"] },
   eviction: { kind: "Eviction", group: "policy", version: "v1", verbs: ["create"] },
@@ -83,10 +85,16 @@ function legacyEntry(resource: Resource): JsonObject {
     singularName: resource.singular,
     namespaced: resource.namespaced,
     kind: resource.kind,
-    verbs: VERBS,
+    verbs: resource.custom ? CUSTOM_VERBS : VERBS,
     ...(resource.shortNames.length > 0 ? { shortNames: [...resource.shortNames] } : {}),
     ...(resource.categories.length > 0 ? { categories: [...resource.categories] } : {}),
+    storageVersionHash: storageVersionHash(resource),
   };
+}
+
+function storageVersionHash(resource: Resource): string {
+  const text = `${resource.group}/${resource.version}/${resource.kind}`;
+  return createHash("sha256").update(text).digest().subarray(0, 8).toString("base64");
 }
 
 function legacySub(resource: Resource, sub: string): JsonObject {

@@ -8,6 +8,8 @@ export interface Format {
   readonly as: "object" | "metadata" | "table";
   /** Version of meta.k8s.io asked for with a Table or PartialObjectMetadata. */
   readonly metaVersion: string;
+  /** Milliseconds since 1970, for ages in tables. */
+  readonly nowMs?: number;
 }
 
 export const JSON_FORMAT: Format = { wire: "json", as: "object", metaVersion: "v1" };

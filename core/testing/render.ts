@@ -23,7 +23,14 @@ export interface ListMeta extends JsonObject {
 export function renderObject(resource: Resource, stored: StoredObject, format: Format): Buffer {
   const object = toVersion(stored, resource);
   if (format.as === "table") {
-    return json(tableOf(resource, [object], { resourceVersion: object.metadata.resourceVersion }, true));
+    return json(
+      tableOf(
+        resource,
+        [object],
+        { resourceVersion: object.metadata.resourceVersion },
+        { withColumns: true, nowMs: format.nowMs ?? 0 },
+      ),
+    );
   }
   return format.wire === "json"
     ? Buffer.from(objectText(resource, object, format))
@@ -61,7 +68,7 @@ export function renderList(
 ): Buffer {
   const objects = stored.map((object) => toVersion(object, resource));
   if (format.as === "table") {
-    return json(tableOf(resource, objects, metadata, true));
+    return json(tableOf(resource, objects, metadata, { withColumns: true, nowMs: format.nowMs ?? 0 }));
   }
   const whole = format.as === "object";
   const kind = whole ? `${resource.kind}List` : "PartialObjectMetadataList";
@@ -92,7 +99,14 @@ export function renderEvent(resource: Resource, type: string, stored: StoredObje
   }
   const text =
     format.as === "table"
-      ? JSON.stringify(tableOf(resource, [object], { resourceVersion: object.metadata.resourceVersion }, false))
+      ? JSON.stringify(
+          tableOf(
+            resource,
+            [object],
+            { resourceVersion: object.metadata.resourceVersion },
+            { withColumns: false, nowMs: format.nowMs ?? 0 },
+          ),
+        )
       : objectText(resource, object, format);
   return Buffer.from(`{"type":"${type}","object":${text}}\n`);
 }

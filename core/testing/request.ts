@@ -50,6 +50,10 @@ export function requestInfo(method: string, url: string, resources: ResourceTabl
 function targetOf(path: string, resources: ResourceTable): Target | undefined {
   const parts = path.split("/").filter((part) => part !== "");
   const legacy = parts[0] === "api";
+  // Reviews are answered by the server itself; nothing of that group is stored.
+  if (parts[1] === "authorization.k8s.io") {
+    return undefined;
+  }
   if ((!legacy && parts[0] !== "apis") || parts.length < (legacy ? 3 : 4)) {
     return undefined;
   }

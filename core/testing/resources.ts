@@ -19,6 +19,8 @@ export interface Resource {
   readonly fieldLabels: FieldLabels;
   /** True for kinds that come from a CustomResourceDefinition: JSON only. */
   readonly custom: boolean;
+  /** True for custom kinds that define columns for their Table view. */
+  readonly hasColumns?: boolean;
   /** How names are checked. */
   readonly names: "subdomain" | "label" | "label1035" | "path";
   /** Group and plural: the versions of a kind share their objects. */

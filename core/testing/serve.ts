@@ -120,12 +120,15 @@ const VERSION: JsonObject = {
 
 async function serveTarget(exchange: Exchange, target: Target): Promise<void> {
   const { info, world, answer } = exchange;
-  const format = formatOf(text(exchange.headers.accept), target.resource);
+  const format = { ...formatOf(text(exchange.headers.accept), target.resource), nowMs: world.clock.now() };
   if (info.query.get("pretty") === "true") {
     throw notImplemented("pretty output");
   }
   switch (info.verb) {
     case "watch":
+      if (format.as === "table") {
+        throw notImplemented("watching the Table view");
+      }
       exchange.watching(
         target.resource.storageKey,
         watch({ world, target, query: info.query, format, answer, faults: exchange.faults }),

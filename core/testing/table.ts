@@ -1,5 +1,6 @@
 import { at, type JsonObject, type StoredObject } from "./object.ts";
 import type { Resource } from "./resources.ts";
+import { notImplemented } from "./status.ts";
 
 const NAME_COLUMN: JsonObject = {
   name: "Name",
@@ -18,22 +19,63 @@ const AGE_COLUMN: JsonObject = {
   priority: 0,
 };
 
-/** The Table view. Columns are Name and Created At for every kind; those of a kind's own printer are not served. */
+/** How a table is written. */
+export interface TableOptions {
+  readonly withColumns: boolean;
+  /** Milliseconds since 1970. */
+  readonly nowMs: number;
+}
+
+/** The Table view of custom kinds without columns of their own. Throws 501 for kinds that the real server prints in its own way. */
 export function tableOf(
   resource: Resource,
   objects: readonly StoredObject[],
   metadata: JsonObject,
-  withColumns: boolean,
+  options: TableOptions,
 ): JsonObject {
-  const columns = resource.custom ? [NAME_COLUMN, AGE_COLUMN] : [NAME_COLUMN, { ...AGE_COLUMN, name: "Created At" }];
+  if (!resource.custom || resource.hasColumns) {
+    throw notImplemented(`the Table view of ${resource.plural}`);
+  }
+  const { continue: token, ...rest } = metadata;
   return {
     kind: "Table",
     apiVersion: "meta.k8s.io/v1",
-    metadata,
-    columnDefinitions: withColumns ? columns : null,
+    metadata: token ? metadata : rest,
+    columnDefinitions: options.withColumns ? [NAME_COLUMN, AGE_COLUMN] : null,
     rows: objects.map((object) => ({
-      cells: [object.metadata.name, at(object, "metadata", "creationTimestamp") ?? null],
+      cells: [
+        object.metadata.name,
+        ageText(Math.floor((options.nowMs - Date.parse(String(at(object, "metadata", "creationTimestamp")))) / 1000)),
+      ],
       object: { kind: "PartialObjectMetadata", apiVersion: "meta.k8s.io/v1", metadata: object.metadata },
     })),
   };
+}
+
+/** A duration as kubectl shows it: two units while they matter. */
+function ageText(seconds: number): string {
+  const minutes = Math.floor(seconds / 60);
+  const hours = Math.floor(minutes / 60);
+  const days = Math.floor(hours / 24);
+  const two = (large: number, unit: string, small: number, smallUnit: string) =>
+    `${large}${unit}${small > 0 ? `${small}${smallUnit}` : ""}`;
+  if (seconds < 120) {
+    return `${Math.max(0, seconds)}s`;
+  }
+  if (minutes < 10) {
+    return two(minutes, "m", seconds % 60, "s");
+  }
+  if (minutes < 180) {
+    return `${minutes}m`;
+  }
+  if (hours < 8) {
+    return two(hours, "h", minutes % 60, "m");
+  }
+  if (hours < 48) {
+    return `${hours}h`;
+  }
+  if (days < 8) {
+    return two(days, "d", hours % 24, "h");
+  }
+  return days < 730 ? `${days}d` : two(Math.floor(days / 365), "y", days % 365, "d");
 }

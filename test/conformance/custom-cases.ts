@@ -146,4 +146,28 @@ export const customCases: readonly Case[] = [
     name: "custom: without kind and version",
     steps: [post(W, { metadata: { name: "w" }, spec: { size: 3 } }, { statusOnly: true })],
   },
+  {
+    name: "custom: a table",
+    steps: [
+      post(W, widget({ size: 3 })),
+      get(W, { headers: { accept: "application/json;as=Table;g=meta.k8s.io;v=v1" } }),
+    ],
+  },
+  { name: "custom: discovery of the group", steps: [get("/apis/conformance.example.org")] },
+  { name: "custom: discovery of the version", steps: [get("/apis/conformance.example.org/v1")] },
+  {
+    name: "an access review of an administrator",
+    steps: [
+      post(
+        "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+        {
+          apiVersion: "authorization.k8s.io/v1",
+          kind: "SelfSubjectAccessReview",
+          spec: { resourceAttributes: { verb: "list", resource: "pods", namespace: "{ns}" } },
+        },
+        { statusOnly: true },
+      ),
+    ],
+  },
+  { name: "discovery of leases", steps: [get("/apis/coordination.k8s.io", { statusOnly: true })] },
 ];
