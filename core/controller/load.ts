@@ -1,7 +1,7 @@
 import { FairleadError } from "../errors.ts";
 import type { Problem } from "./problems.ts";
 
-const POLL_MS = 20;
+const POLL_MS = 50;
 /** Phases of a kind that does not get complete without help from outside: not served, forbidden. */
 const OUT_OF_REACH: readonly number[] = [5, 6];
 
@@ -10,6 +10,7 @@ export interface Load {
   readonly store: {
     readonly kinds: readonly string[];
     status(kind: string): { readonly synced: boolean; readonly phase: number };
+    whenSynced(): Promise<void>;
   };
   /** 0 waits for ever. */
   readonly timeoutMs: number;
@@ -66,6 +67,8 @@ export async function untilLoaded({ store, timeoutMs, signal, server, problemOf 
       }
     }
     signal.addEventListener("abort", look);
+    // Sooner than the next look; a store that is closed meanwhile is told by the signal.
+    store.whenSynced().then(look, () => {});
     look();
   });
 }

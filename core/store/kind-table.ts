@@ -13,6 +13,7 @@ import {
   KIND_HIGH,
   KIND_PRIMARY,
   KIND_SLOTS,
+  KIND_SYNCED,
   KIND_UIDS,
   kindAt,
   RECORD_HEADER,
@@ -86,6 +87,7 @@ export class KindTable implements KindWriter, ValidEntries, TagMatcher {
   #high = 0;
   #freeSlots = new Int32Array(16);
   #freeCount = 0;
+  #wasSynced = false;
   #size = 0;
   #liveWords = 0;
   #deleted = 0;
@@ -119,6 +121,12 @@ export class KindTable implements KindWriter, ValidEntries, TagMatcher {
 
   get size(): number {
     return this.#size;
+  }
+
+  /** The initial set is, or was, complete: listeners hear of what changes. */
+  get isHeard(): boolean {
+    this.#wasSynced ||= this.#words[this.#base + KIND_SYNCED] === 1;
+    return this.#wasSynced;
   }
 
   put(row: RowBuilder): PutResult {

@@ -120,8 +120,10 @@ export class SharedStoreWriter implements StoreWriter, TableHost {
       return;
     }
     const words = this.#words;
+    let isHeard = false;
     for (const table of this.#dirty) {
       table.publish(this.version);
+      isHeard ||= table.isHeard;
     }
     this.#dirty.length = 0;
     this.#changed = false;
@@ -129,8 +131,11 @@ export class SharedStoreWriter implements StoreWriter, TableHost {
     this.allocator.publish();
     Atomics.store(words, RING_HEAD, this.#ringAt);
     Atomics.store(words, VERSION, this.version);
-    Atomics.add(words, NOTIFY, 1);
-    Atomics.notify(words, NOTIFY);
+    if (isHeard) {
+      // While a kind loads nobody is told of it: its first batch comes when it is complete, which wakes readers by itself.
+      Atomics.add(words, NOTIFY, 1);
+      Atomics.notify(words, NOTIFY);
+    }
     this.version = following(this.version);
     this.allocator.version = this.version;
     this.#prune(PRUNE_PER_COMMIT);

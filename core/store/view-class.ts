@@ -141,7 +141,18 @@ function cellGetter(plan: RowPlan, cell: CellPlan, number: number, snapshot: Sna
   }
 }
 
-function elementMaker(plan: RowPlan, list: CellPlan, snapshot: Snapshot): (row: number, at: number) => object {
+type MakeElement = (row: number, at: number) => object;
+
+/** The class of a list's elements is made when the first one is looked at: most lists never are. */
+function elementMaker(plan: RowPlan, list: CellPlan, snapshot: Snapshot): MakeElement {
+  let make: MakeElement | undefined;
+  return (row, at) => {
+    make ??= elementClass(plan, list, snapshot);
+    return make(row, at);
+  };
+}
+
+function elementClass(plan: RowPlan, list: CellPlan, snapshot: Snapshot): MakeElement {
   const shown = (list.element?.cells ?? []).map((cell, i) => shownCell(plan, cell, i, snapshot));
   const root: Branch = { steps: new Map() };
   for (const field of shown) {
