@@ -125,7 +125,6 @@ export const FLAG_REINDEXED = 1 << 9;
 export const FLAG_KIND_SHIFT = 16;
 
 /** Slot table: its capacity, one spare word, then (record, version in which the object was born) from slot 1 on. */
-export const SLOT_CAPACITY = 0;
 export const SLOT_WORDS = 2;
 
 /** Posting list: capacity, entries, entries that are not valid any more, then slots. */

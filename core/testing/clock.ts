@@ -62,8 +62,3 @@ export function manualClock(startMs: number = Date.UTC(2026, 0, 1)): ManualClock
 export function timeText(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }
-
-/** Time as leases write it: six digits behind the second. */
-export function microTimeText(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 23)}000Z`;
-}

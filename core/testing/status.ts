@@ -1,12 +1,5 @@
 import type { JsonObject } from "./object.ts";
 
-/** One cause in a Status. */
-export interface Cause {
-  readonly reason?: string;
-  readonly message?: string;
-  readonly field?: string;
-}
-
 /** A `Status` object as the API server answers it. */
 export interface Status extends JsonObject {
   kind: "Status";
