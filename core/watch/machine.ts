@@ -262,6 +262,8 @@ function onFail(d: Draft, code: string, message: string): void {
   s.outage = true;
   s.refusedAuth = code === "KUBE_AUTH";
   reportOnce(d, code, message);
+  // A probe on the same connection has little hope either; the next answer brings a new one.
+  cancelProbe(d);
   if (s.mode === "streaming") {
     streamCut(d, true);
     return;

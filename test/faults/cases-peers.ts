@@ -1,4 +1,4 @@
-import { equal, expect, type FaultCase, pod, podAt } from "./fault-case.ts";
+import { equal, expect, type FaultCase, pod, podAt, watched } from "./fault-case.ts";
 import { HASTE, pass, until } from "./fault-world.ts";
 
 const WATCH = { verb: "watch" } as const;
@@ -89,11 +89,10 @@ export const PEER_CASES: readonly FaultCase[] = [
       const world = await synced();
       server.faults.add({
         match: { ...PLAIN, times: 1 },
-        // biome-ignore lint/suspicious/noThenProperty: the server's own name for what follows the torn frame
-        fault: { kind: "tornFrame", afterEvents: 1, bytes: 20, then: "end" },
+        fault: { kind: "tornFrame", afterEvents: 1, bytes: 20, followedBy: "end" },
       });
       world.transport.reset("test");
-      await until("a watch", () => world.requests("watch").length > 0);
+      await watched(world, server);
       server.objects.apply(pod("g-1"));
       server.objects.apply(pod("g-2"));
       await recovered(world);
@@ -179,7 +178,7 @@ export const PEER_CASES: readonly FaultCase[] = [
       const world = await synced();
       server.faults.add({ match: { ...PLAIN, times: 1 }, fault: { kind: "blackHole", afterEvents: 0 } });
       world.transport.reset("test");
-      await until("a watch", () => world.requests("watch").length > 0);
+      await watched(world, server);
       server.objects.apply(pod("l-1"));
       await recovered(world);
       return world;

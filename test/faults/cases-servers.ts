@@ -1,6 +1,6 @@
 import type { Fault } from "../../core/testing/faults.ts";
 import { startTcpProxy } from "../cluster/tcp-proxy.ts";
-import { equal, expect, type FaultCase, pod, podAt } from "./fault-case.ts";
+import { equal, expect, type FaultCase, pod, podAt, watched } from "./fault-case.ts";
 import { HASTE, identityPlan, isSame, pass, serverObjects, until } from "./fault-world.ts";
 
 const PLAIN = { verb: "watch", query: /^(?!.*sendInitialEvents)/ } as const;
@@ -96,7 +96,7 @@ export const SERVER_CASES: readonly FaultCase[] = [
       await equal(world, server);
       server.faults.add({ match: { ...PLAIN, times: 1 }, fault: { kind: "blackHole", afterEvents: 0 } });
       world.transport.reset("test");
-      await until("a watch", () => world.requests("watch").length > 0);
+      await watched(world, server);
       server.restore(snapshot);
       await until("the ghost is gone", () => !world.objects().has("default/ghost"));
       await recovered(world);

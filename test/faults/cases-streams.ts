@@ -1,4 +1,4 @@
-import { equal, expect, type FaultCase, pod, podAt } from "./fault-case.ts";
+import { equal, expect, type FaultCase, pod, podAt, watched } from "./fault-case.ts";
 import { pass, until } from "./fault-world.ts";
 
 const PLAIN = { verb: "watch", query: /^(?!.*sendInitialEvents)/ } as const;
@@ -34,7 +34,7 @@ export const STREAM_CASES: readonly FaultCase[] = [
         fault: { kind: "oversizeFrame", afterEvents: 0, bytes: 40 * 1024 * 1024 },
       });
       world.transport.reset("test");
-      await until("a watch", () => world.requests("watch").length > 0);
+      await watched(world, server);
       server.objects.apply(pod("o-1"));
       await recovered(world);
       expect(world.count("brokenFrames") === 1, "it was not counted as a broken frame");
@@ -64,7 +64,7 @@ export const STREAM_CASES: readonly FaultCase[] = [
       const world = await synced();
       server.faults.add({ match: { ...PLAIN, times: 1 }, fault: { kind: "wrongKind", afterEvents: 1 } });
       world.transport.reset("test");
-      await until("a watch", () => world.requests("watch").length > 0);
+      await watched(world, server);
       server.objects.apply(pod("w-1"));
       server.objects.apply(pod("w-2"));
       await recovered(world);
@@ -80,7 +80,7 @@ export const STREAM_CASES: readonly FaultCase[] = [
       const world = await synced();
       server.faults.add({ match: { ...PLAIN, times: 1 }, fault: { kind: "slow", bytes: 64, everyMs: 5 } });
       world.transport.reset("test");
-      await until("a watch", () => world.requests("watch").length > 0);
+      await watched(world, server);
       for (let i = 0; i < 5; i++) {
         server.objects.apply(pod(`s-${i}`));
       }
@@ -96,7 +96,7 @@ export const STREAM_CASES: readonly FaultCase[] = [
       const world = await synced();
       server.faults.add({ match: { ...PLAIN, times: 1 }, fault: { kind: "duplicates" } });
       world.transport.reset("test");
-      await until("a watch", () => world.requests("watch").length > 0);
+      await watched(world, server);
       server.objects.apply(pod("twice"));
       server.objects.delete(podAt("twice"));
       await recovered(world);

@@ -59,6 +59,12 @@ export function podAt(name: string, namespace = "default"): Parameters<ApiServer
   return { apiVersion: "v1", kind: "Pod", name, namespace };
 }
 
+/** Resolves when the server has answered the watch that the world opened last. */
+export async function watched(world: FaultWorld, server: ApiServer): Promise<void> {
+  await until("a watch", () => world.requests("watch").length > 0);
+  await until("a watch on the server", () => server.requests.open({ verb: "watch", status: 200 }).length > 0);
+}
+
 /** Resolves when the store holds what the server holds. */
 export async function equal(world: FaultWorld, server: ApiServer, what = "the store equals the server"): Promise<void> {
   const plan = { apiVersion: "v1", kind: "Pod" };
