@@ -98,3 +98,51 @@ for (const mode of ["thread", "inline"] as const) {
     });
   });
 }
+
+describe("ingest: a thread that crashes", () => {
+  const setup = { plans: [PODS], mode: "thread" } as const;
+  const nowhere: ClusterAccess = {
+    server: "http://127.0.0.1:9",
+    insecureSkipTlsVerify: false,
+    credentials: {},
+    origin: "test",
+  };
+
+  test("is told, and started again with what the store gives then", async () => {
+    const api = new MemoryApi();
+    api.apply("pods", "a", "shop");
+    const { access, close } = await serveMemoryApi(api);
+    const good = createStore({ plans: [PODS] });
+    const crashes: { error: FairleadError; final: boolean }[] = [];
+    let renewed = 0;
+    const ingest = startIngest({
+      ...setup,
+      access,
+      store: {
+        writer: () => good.writer(),
+        handle: () => (renewed === 0 ? { broken: true } : good.handle()),
+        renew: () => {
+          renewed++;
+        },
+      },
+      onCrash: (error, final) => crashes.push({ error, final }),
+    });
+    await until("the crash", () => crashes.length === 1);
+    assert.deepEqual([crashes[0].error.code, crashes[0].final], ["WATCH_THREAD_CRASHED", false]);
+    await assert.rejects(ingest.figures(), (error: FairleadError) => error.code === "WATCH_THREAD_CRASHED");
+    await until("synced", () => good.reader().status("pods").synced);
+    assert.deepEqual([ingest.restarts, renewed], [1, 1]);
+    await ingest.stop();
+    await close();
+  });
+
+  test("is not started again on a store that takes no other writer", async () => {
+    const store = createStore({ plans: [PODS] });
+    store.writer();
+    const crash = Promise.withResolvers<boolean>();
+    const ingest = startIngest({ ...setup, access: nowhere, store, onCrash: (_error, final) => crash.resolve(final) });
+    assert.equal(await crash.promise, true);
+    assert.equal(ingest.restarts, 0);
+    await ingest.stop();
+  });
+});

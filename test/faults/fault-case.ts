@@ -34,7 +34,7 @@ export interface FaultCase {
   /** Only for this protocol. */
   readonly only?: Protocol;
   /** Throws when the behaviour is not the promised one; gives the world whose requests are counted. */
-  run(context: CaseContext): Promise<FaultWorld>;
+  run(context: CaseContext): Promise<Pick<FaultWorld, "requests">>;
 }
 
 /** Throws unless it holds. */

@@ -61,7 +61,8 @@ export interface SeenRequest {
   readonly atMs: number;
 }
 
-function kindOf(path: string): SeenRequest["kind"] {
+/** What a request is for, by its path. */
+export function kindOf(path: string): SeenRequest["kind"] {
   const query = new URL(path, "http://x").searchParams;
   if (query.get("watch") === "1") {
     return query.has("sendInitialEvents") ? "stream" : "watch";

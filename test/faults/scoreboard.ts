@@ -1,5 +1,6 @@
 import type { ClusterAccess } from "../../core/kube/access.ts";
 import type { ApiServer } from "../../core/testing/api-server.ts";
+import { LISTENER_CASES } from "./cases-listeners.ts";
 import { PEER_CASES } from "./cases-peers.ts";
 import { SERVER_CASES } from "./cases-servers.ts";
 import { STREAM_CASES } from "./cases-streams.ts";
@@ -8,7 +9,7 @@ import { startFaultServer } from "./fault-server.ts";
 import { FaultWorld, type Protocol, until, type WorldOptions } from "./fault-world.ts";
 
 /** All cases, in the order of the printed table. */
-export const FAULT_CASES: readonly FaultCase[] = [...PEER_CASES, ...STREAM_CASES, ...SERVER_CASES];
+export const FAULT_CASES: readonly FaultCase[] = [...PEER_CASES, ...LISTENER_CASES, ...STREAM_CASES, ...SERVER_CASES];
 
 /** How one case went over one protocol. */
 export interface ScoreRow {
@@ -46,7 +47,7 @@ export async function runCase(one: FaultCase, protocol: Protocol): Promise<Score
   const { server, access } = await startFaultServer(protocol);
   const endings: (() => Promise<void> | void)[] = [];
   const from = performance.now();
-  let world: FaultWorld | undefined;
+  let world: Counted | undefined;
   let reason = "";
   try {
     seed(server);
@@ -88,11 +89,13 @@ function seed(server: ApiServer): void {
   }
 }
 
-function loads(world: FaultWorld): number {
+type Counted = Pick<FaultWorld, "requests">;
+
+function loads(world: Counted): number {
   return world.requests("list", "stream").length;
 }
 
-function overBudget(one: FaultCase, world: FaultWorld): string {
+function overBudget(one: FaultCase, world: Counted): string {
   const requests = world.requests().length;
   if (requests > one.budget.requests) {
     return `${requests} requests, more than ${one.budget.requests}`;
