@@ -1,3 +1,4 @@
+import { ADDED, changesBetween, DELETED, RESYNC, type Side, UPDATED } from "./comparison.ts";
 import type { KindView } from "./kind-view.ts";
 import {
   HOLD_ALL,
@@ -30,34 +31,31 @@ interface Subscriber {
   isStopped: boolean;
 }
 
-/** What the change reader asks of the reader that it belongs to. */
-export interface ChangesHost {
-  kindView(number: number): KindView<unknown>;
+/** The memory that changes are read from. */
+export interface ChangeSource extends Side {
   isSynced(number: number): boolean;
-  onError(error: unknown, kind: string): void;
 }
-
-const ADDED = 1;
-const UPDATED = 2;
-const DELETED = 3;
-const RESYNC = 4;
 
 /**
  * Finds out what changed between the version that this thread's listeners were last shown (held, so that its states stay)
  * and the newest one, and tells them. All listeners of a thread are at the same version.
  */
 export class ChangeReader {
-  readonly #snapshot: Snapshot;
-  readonly #host: ChangesHost;
+  readonly #onError: (error: unknown, kind: string) => void;
+  #source: ChangeSource;
   #subscribers: Subscriber[] = [];
   #held = 0;
   /** Change up to which the ring was read. */
   #cursor = 0;
   #isDelivering = false;
 
-  constructor(snapshot: Snapshot, host: ChangesHost) {
-    this.#snapshot = snapshot;
-    this.#host = host;
+  constructor(source: ChangeSource, onError: (error: unknown, kind: string) => void) {
+    this.#source = source;
+    this.#onError = onError;
+  }
+
+  get #snapshot(): Snapshot {
+    return this.#source.snapshot;
   }
 
   get hasSubscribers(): boolean {
@@ -106,6 +104,56 @@ export class ChangeReader {
     }
   }
 
+  /**
+   * Goes on with another memory: listeners are told in one batch what differs from what they were shown. `begin` is called
+   * before, with both memories pinned. Not to be called from a listener.
+   */
+  goOver(next: ChangeSource, begin: () => void): void {
+    const old = this.#source;
+    this.#isDelivering = true;
+    old.snapshot.pin();
+    next.snapshot.pin();
+    try {
+      const shown = this.#subscribers.filter((subscriber) => subscriber.isShown);
+      const batches = this.#differences(new Set(shown.map((subscriber) => subscriber.kind)), next);
+      this.#source = next;
+      this.#cursor = this.#skipTo(Atomics.load(next.snapshot.words, RING_HEAD));
+      begin();
+      for (const [kind, batch] of batches) {
+        for (const subscriber of shown) {
+          if (subscriber.kind === kind && !subscriber.isStopped) {
+            this.#call(subscriber, batch);
+          }
+        }
+      }
+    } finally {
+      this.#isDelivering = false;
+      if (this.#subscribers.some((subscriber) => subscriber.isShown)) {
+        this.#hold(next.snapshot.version);
+      } else {
+        this.#release();
+      }
+      next.snapshot.unpin();
+      old.snapshot.unpin();
+    }
+  }
+
+  /** A batch for each kind in which the other memory differs from what was shown. */
+  #differences(kinds: ReadonlySet<number>, next: ChangeSource): Map<number, Batch> {
+    const old = this.#source;
+    const hold = readerAt(old.snapshot.readerId) + READER_HOLD;
+    const isWhole = Atomics.compareExchange(old.snapshot.words, hold, HOLD_ALL, HOLD_BUSY) === HOLD_ALL;
+    const batches = new Map<number, Batch>();
+    for (const kind of kinds) {
+      const changes = changesBetween({ side: old, held: this.#held, isWhole }, next, kind);
+      if (changes.length > 0) {
+        const views = { before: old.kindView(kind), after: next.kindView(kind) };
+        batches.set(kind, new Batch(isWhole ? "changes" : "resync", changes, views));
+      }
+    }
+    return batches;
+  }
+
   #deliver(): void {
     const snapshot = this.#snapshot;
     const shown = this.#subscribers.filter((subscriber) => subscriber.isShown);
@@ -116,7 +164,7 @@ export class ChangeReader {
       this.#deliverChanges(shown, isWhole);
     }
     for (const subscriber of this.#subscribers) {
-      if (!subscriber.isShown && !subscriber.isStopped && this.#host.isSynced(subscriber.kind)) {
+      if (!subscriber.isShown && !subscriber.isStopped && this.#source.isSynced(subscriber.kind)) {
         subscriber.isShown = true;
         this.#tell(subscriber, "synced", this.#initialSet(subscriber.kind));
       }
@@ -196,7 +244,7 @@ export class ChangeReader {
 
   /** Triples: operation, old record, new record. Without `slots` all are compared, what was deleted comes first. */
   #changesOf(kind: number, slots: readonly number[] | undefined, isWhole: boolean): number[] {
-    const { table, high } = this.#host.kindView(kind).slots;
+    const { table, high } = this.#source.kindView(kind).slots;
     const changes: number[] = [];
     if (table === 0) {
       return changes;
@@ -240,7 +288,7 @@ export class ChangeReader {
 
   #initialSet(kind: number): number[] {
     const snapshot = this.#snapshot;
-    const { table, high } = this.#host.kindView(kind).slots;
+    const { table, high } = this.#source.kindView(kind).slots;
     const changes: number[] = [];
     for (let slot = 1; slot <= high; slot++) {
       const record = snapshot.visible(table, slot);
@@ -252,10 +300,14 @@ export class ChangeReader {
   }
 
   #tell(subscriber: Subscriber, kind: ChangeBatch<unknown>["kind"], changes: readonly number[]): void {
-    const view = this.#host.kindView(subscriber.kind);
-    const fail = (error: unknown): void => this.#host.onError(error, view.plan.name);
+    const view = this.#source.kindView(subscriber.kind);
+    this.#call(subscriber, new Batch(kind, changes, { before: view, after: view }));
+  }
+
+  #call(subscriber: Subscriber, batch: Batch): void {
+    const fail = (error: unknown): void => this.#onError(error, this.#source.kindView(subscriber.kind).plan.name);
     try {
-      const result = subscriber.listener(new Batch(kind, changes, view));
+      const result = subscriber.listener(batch);
       if (result instanceof Promise) {
         result.catch(fail);
       }
@@ -278,16 +330,22 @@ export class ChangeReader {
   }
 }
 
+/** Views of a kind's old and new states: of two memories when the store was renewed. */
+interface BatchViews {
+  readonly before: KindView<unknown>;
+  readonly after: KindView<unknown>;
+}
+
 /** A batch as the listener sees it: views are made while it is walked. */
 class Batch implements ChangeBatch<unknown> {
   readonly kind: ChangeBatch<unknown>["kind"];
   readonly #changes: readonly number[];
-  readonly #view: KindView<unknown>;
+  readonly #views: BatchViews;
 
-  constructor(kind: ChangeBatch<unknown>["kind"], changes: readonly number[], view: KindView<unknown>) {
+  constructor(kind: ChangeBatch<unknown>["kind"], changes: readonly number[], views: BatchViews) {
     this.kind = kind;
     this.#changes = changes;
-    this.#view = view;
+    this.#views = views;
   }
 
   get size(): number {
@@ -300,16 +358,17 @@ class Batch implements ChangeBatch<unknown> {
     }
   }
 
-  #change(op: number, before: number, after: number): Change<unknown> {
+  #change(op: number, old: number, now: number): Change<unknown> {
+    const { before, after } = this.#views;
     switch (op) {
       case ADDED:
-        return { op: "added", old: undefined, new: this.#view.viewOf(after) };
+        return { op: "added", old: undefined, new: after.viewOf(now) };
       case UPDATED:
-        return { op: "updated", old: this.#view.viewOf(before), new: this.#view.viewOf(after) };
+        return { op: "updated", old: before.viewOf(old), new: after.viewOf(now) };
       case DELETED:
-        return { op: "deleted", old: this.#view.viewOf(before), new: undefined };
+        return { op: "deleted", old: before.viewOf(old), new: undefined };
       default:
-        return { op: "resync", old: undefined, new: this.#view.viewOf(after) };
+        return { op: "resync", old: undefined, new: after.viewOf(now) };
     }
   }
 }

@@ -1,6 +1,7 @@
 import { FairleadError } from "../errors.ts";
 import type { Kind } from "../kinds/kind.ts";
 import type { RowPlan } from "../kinds/plan.ts";
+import { legacyOf } from "./attachment.ts";
 import type { StoreHandle } from "./handle.ts";
 import { KIND_COUNT, MAX_KINDS, VERSION } from "./layout.ts";
 import { reserveMemory } from "./memory.ts";
@@ -9,6 +10,7 @@ import { type ReaderOptions, SharedStoreReader } from "./shared-reader.ts";
 import { freeReader } from "./snapshot.ts";
 import type { StoreWriter } from "./store.ts";
 import { SharedStoreWriter } from "./store-writer.ts";
+import type { TakeOverOptions } from "./take-over.ts";
 
 const DEFAULT_MAX_BYTES = 256 * 1024 * 1024;
 const DEFAULT_KEEP_DELETED_MS = 300_000;
@@ -35,7 +37,19 @@ export interface Store<Kinds extends readonly Kind[] = readonly Kind[]> {
   reader(): StoreReader<Kinds>;
   /** For `attachWriter` and `attachReader` in other threads. Throws STORE_NOT_SHARED. */
   handle(): StoreHandle;
-  /** Gives the place of a reader free whose thread ended without closing it. */
+  /**
+   * Reserves a new, empty memory, with the same kinds and options, for a new writer: the last one died in the middle of a
+   * write, or strings that nobody uses any more have filled the dictionary. From now on `writer()` and `handle()` give the
+   * new memory. This thread's reader goes on serving the old one until each kind that was complete there is complete in the
+   * new one; then it goes over in one step, and its listeners get at most one batch each, of what differs. Deleted objects
+   * of the old memory are not remembered. A renewal before that replaces the memory that was being filled. Readers of other
+   * threads want `StoreReader.renew(handle)`. Throws STORE_NO_MEMORY, STORE_TOO_MANY_READERS, STORE_CLOSED.
+   */
+  renew(options?: TakeOverOptions): void;
+  /**
+   * Gives the place of a reader free whose thread ended without closing it. In a store that is renewed, agree on a
+   * `readerId` with threads that may end so: then the place is the same in each memory.
+   */
   releaseReader(readerId: number): void;
   /** Closes this thread's reader. The memory is given back when no thread uses it any more. */
   close(): void;
@@ -48,27 +62,39 @@ export function createStore<Kinds extends readonly Kind[] = readonly Kind[]>(opt
   if (plans.length > MAX_KINDS) {
     throw new FairleadError("STORE_TOO_MANY_KINDS", `a store cannot hold more than ${MAX_KINDS} kinds`);
   }
-  const buffer = reserveMemory(maxBytes);
-  const words = new Int32Array(buffer);
-  words[VERSION] = 1;
-  words[KIND_COUNT] = plans.length;
-  const handle: StoreHandle = { buffer, plans, maxBytes, keepDeletedMs };
-  let reader: StoreReader<Kinds> | undefined;
+  let handle = reserve({ plans, maxBytes, keepDeletedMs });
+  let reader: SharedStoreReader<Kinds> | undefined;
+  const ownReader = (): SharedStoreReader<Kinds> => {
+    reader ??= new SharedStoreReader<Kinds>(handle, { onError: options.onError });
+    return reader;
+  };
   return {
     writer: () => attachWriter(handle),
-    reader: () => {
-      reader ??= attachReader<Kinds>(handle, { onError: options.onError });
-      return reader;
-    },
+    reader: ownReader,
     handle: () => {
       if (backend === "local") {
         throw new FairleadError("STORE_NOT_SHARED", 'this store is for one thread; make it with backend "shared"');
       }
       return handle;
     },
+    renew: (takeOver = {}) => {
+      const own = ownReader();
+      const next = reserve({ ...handle, ...legacyOf(handle) });
+      own.renewAsOwner(next, takeOver);
+      handle = next;
+    },
     releaseReader: (readerId) => releaseReader(handle, readerId),
     close: () => reader?.close(),
   };
+}
+
+/** Takes memory for a store that is empty. */
+function reserve(options: Omit<StoreHandle, "buffer">): StoreHandle {
+  const buffer = reserveMemory(options.maxBytes);
+  const words = new Int32Array(buffer);
+  words[VERSION] = 1;
+  words[KIND_COUNT] = options.plans.length;
+  return { ...options, buffer };
 }
 
 /** The one writer of a store, in the calling thread. Throws STORE_HAS_WRITER. */

@@ -1,4 +1,5 @@
 import type { RowPlan } from "../kinds/plan.ts";
+import type { KindCounters } from "./store.ts";
 
 /** All that another thread needs to attach to a store. Plain data: post it, or give it as `workerData`. */
 export interface StoreHandle {
@@ -7,4 +8,6 @@ export interface StoreHandle {
   readonly plans: readonly RowPlan[];
   readonly maxBytes: number;
   readonly keepDeletedMs: number;
+  /** Of a renewed store: what was counted in the memories before this one, by the kinds' numbers. */
+  readonly before?: readonly KindCounters[];
 }

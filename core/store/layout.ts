@@ -35,6 +35,8 @@ export const FREE_SEGMENTS = 14;
 export const LIVE_WORDS = 15;
 /** Records that wait until no reader needs them. */
 export const PENDING_RECORDS = 16;
+/** 1 once the store's own reader went over to this memory from the one before. */
+export const SWITCHED = 17;
 
 /** Readers: each has a cache line of its own. */
 export const READERS = 64;

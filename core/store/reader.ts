@@ -1,5 +1,6 @@
 import type { FieldTable } from "../kinds/field.ts";
 import type { IndexOf, Kind, ViewOf } from "../kinds/kind.ts";
+import type { StoreHandle } from "./handle.ts";
 import type { KindStatus } from "./store.ts";
 
 /** One object as a reader sees it: valid only inside the callback that it was given to. */
@@ -79,7 +80,10 @@ export type Change<View> =
 
 /** Changes of one kind up to one moment; an object appears at most once. Valid only inside the listener. */
 export interface ChangeBatch<View> extends Iterable<Change<View>> {
-  /** "synced": the complete initial set, all "added"; always the first. "resync": the listener had fallen far behind. */
+  /**
+   * "synced": the complete initial set, all "added"; always the first. "resync": the listener had fallen far behind. When
+   * the store was renewed, what changed meanwhile comes as one batch; there a key may be deleted and added again.
+   */
   readonly kind: "synced" | "changes" | "resync";
   readonly size: number;
 }
@@ -128,11 +132,13 @@ export interface StoreStats {
   readonly pendingRecords: number;
   readonly dictionary: { readonly strings: number; readonly bytes: number };
   readonly readers: number;
+  /** Pieces of memory that this reader keeps: 2 while a renewed one is being filled. */
+  readonly memories: 1 | 2;
 }
 
 /** Reads a store from one thread. */
 export interface StoreReader<Kinds extends readonly Kind[] = readonly Kind[]> {
-  /** The reader's place; `releaseReader` wants it when a thread ends without `close`. */
+  /** The reader's place in the newest memory; `releaseReader` wants it when a thread ends without `close`. */
   readonly readerId: number;
   /** Names of the kinds in the store. */
   readonly kinds: readonly string[];
@@ -155,6 +161,12 @@ export interface StoreReader<Kinds extends readonly Kind[] = readonly Kind[]> {
     kind: string | { readonly name: string },
     options?: { readonly limit?: number; readonly namespace?: string },
   ): ObjectData[];
+  /**
+   * For a reader in another thread than the store's, with the handle after `Store.renew`: goes over to the new memory as
+   * the store's own reader does. Until then it serves from the old one. Throws STORE_CLOSED, STORE_BAD_PLAN for a handle of
+   * another store, STORE_TOO_MANY_READERS, STORE_READER_TAKEN.
+   */
+  renew(handle: StoreHandle): void;
   /** Tells listeners now what they would be told at the next turn of the event loop. */
   flush(): void;
   /** Ends all subscriptions and gives the reader's place free. */

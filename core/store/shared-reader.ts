@@ -1,19 +1,14 @@
 import { FairleadError } from "../errors.ts";
 import type { Kind } from "../kinds/kind.ts";
-import type { RowPlan } from "../kinds/plan.ts";
+import { Attachment } from "./attachment.ts";
 import { type AnyListener, ChangeReader } from "./changes.ts";
 import type { StoreHandle } from "./handle.ts";
-import { readStatus } from "./kind-status.ts";
-import { KindView } from "./kind-view.ts";
 import {
   DICTIONARY_BYTES,
   DICTIONARY_COUNT,
   FLOATS,
   FREE_SEGMENTS,
-  KIND_COUNT,
   KIND_FLOATS,
-  KIND_PLAN,
-  KIND_SYNCED,
   kindAt,
   LIVE_WORDS,
   MAX_READERS,
@@ -23,6 +18,7 @@ import {
   RECORD_SEGMENTS,
   readerAt,
   SEGMENT_WORDS,
+  SWITCHED,
   TABLE_SEGMENTS,
   VERSION,
 } from "./layout.ts";
@@ -36,8 +32,8 @@ import type {
   Subscription,
   WaitOptions,
 } from "./reader.ts";
-import { Snapshot } from "./snapshot.ts";
 import type { KindStatus } from "./store.ts";
+import { TakeOver, type TakeOverOptions } from "./take-over.ts";
 import { Waker } from "./waker.ts";
 
 type KindName = string | { readonly name: string };
@@ -54,45 +50,50 @@ interface Waiter {
   check(): void;
 }
 
+/** A renewed memory that is being filled. */
+interface Pending {
+  readonly memory: Attachment;
+  readonly waker: Waker;
+  readonly takeOver: TakeOver;
+  /** Other readers are told when this one goes over. */
+  readonly isOwner: boolean;
+}
+
 /** Reads a store from the thread that made it. */
 export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreReader<Kinds> {
-  /** The reader's place; `releaseReader` wants it when this thread ends without `close`. */
-  readonly readerId: number;
-  readonly #snapshot: Snapshot;
-  readonly #plans: RowPlan[];
-  readonly #declared: number;
-  readonly #views: (KindView<unknown> | undefined)[] = [];
+  readonly #options: ReaderOptions;
   readonly #changes: ChangeReader;
-  readonly #waker: Waker;
   readonly #waiters = new Set<Waiter>();
   readonly #view: Readonly<Record<string, unknown>>;
+  /** The memory that reads are served from. */
+  #memory: Attachment;
+  #waker: Waker;
+  #pending: Pending | undefined;
+  /** Kinds that the view has. */
+  #shown = 0;
   #isClosed = false;
 
   constructor(handle: StoreHandle, options: ReaderOptions = {}) {
-    this.#snapshot = new Snapshot(handle.buffer, options.readerId);
-    this.readerId = this.#snapshot.readerId;
-    this.#plans = [...handle.plans];
-    this.#declared = handle.plans.length;
-    const onError = options.onError ?? warn;
-    this.#changes = new ChangeReader(this.#snapshot, {
-      kindView: (number) => this.#kindView(number),
-      isSynced: (number) => Atomics.load(this.#snapshot.words, kindAt(number) + KIND_SYNCED) === 1,
-      onError: (error, kind) => onError(error, kind),
-    });
-    this.#waker = new Waker(this.#snapshot.words, NOTIFY, () => this.#onWake());
-    this.#view = { kind: (name: string) => this.#kindView(this.#number(name)) };
-    for (const [number, plan] of this.#plans.entries()) {
-      this.#show(plan.name, number);
-    }
+    this.#options = options;
+    this.#memory = new Attachment(handle, options.readerId);
+    this.#changes = new ChangeReader(this.#memory, options.onError ?? warn);
+    this.#waker = this.#wakerOf(this.#memory);
+    this.#view = { kind: (name: string) => this.#memory.kindView(this.#number(name)) };
+    this.#learnKinds();
+  }
+
+  get readerId(): number {
+    return (this.#pending?.memory ?? this.#memory).snapshot.readerId;
   }
 
   get kinds(): readonly string[] {
     this.#learnKinds();
-    return this.#plans.map((plan) => plan.name);
+    return this.#memory.plans.map((plan) => plan.name);
   }
 
   read<T>(callback: (view: StoreView<Kinds>) => T extends PromiseLike<unknown> ? never : T): T {
-    this.#snapshot.pin();
+    const { snapshot } = this.#memory;
+    snapshot.pin();
     try {
       this.#learnKinds();
       // The view has a property for each kind; the types of the kinds are known to the caller only.
@@ -106,7 +107,7 @@ export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreRe
       }
       return result;
     } finally {
-      this.#snapshot.unpin();
+      snapshot.unpin();
     }
   }
 
@@ -128,7 +129,7 @@ export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreRe
     const { signal, timeoutMs } = options;
     return new Promise((resolve, reject) => {
       const missing = (): string[] =>
-        numbers.filter((number) => !this.#isSynced(number)).map((number) => this.#plans[number].name);
+        numbers.filter((number) => !this.#memory.isSynced(number)).map((number) => this.#memory.plans[number].name);
       const end = (): void => {
         this.#waiters.delete(waiter);
         clearTimeout(timer);
@@ -170,7 +171,7 @@ export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreRe
   }
 
   status(kind: KindName): KindStatus {
-    return readStatus(this.#snapshot.memory, this.#number(kind));
+    return this.#memory.status(this.#number(kind));
   }
 
   staleness(kind: KindName, nowMs: number = Date.now()): number {
@@ -180,7 +181,8 @@ export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreRe
 
   stats(): StoreStats {
     this.#learnKinds();
-    const { words } = this.#snapshot;
+    const { plans, snapshot } = this.#memory;
+    const { words } = snapshot;
     const segment = SEGMENT_WORDS * 4;
     let readers = 0;
     for (let id = 0; id < MAX_READERS; id++) {
@@ -188,7 +190,7 @@ export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreRe
     }
     return {
       version: Atomics.load(words, VERSION),
-      kinds: Object.fromEntries(this.#plans.map((plan, number) => [plan.name, this.#kindStats(number)])),
+      kinds: Object.fromEntries(plans.map((plan, number) => [plan.name, this.#kindStats(number)])),
       segments: {
         records: words[RECORD_SEGMENTS],
         tables: words[TABLE_SEGMENTS],
@@ -199,6 +201,7 @@ export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreRe
       pendingRecords: words[PENDING_RECORDS],
       dictionary: { strings: words[DICTIONARY_COUNT], bytes: words[DICTIONARY_BYTES] },
       readers,
+      memories: this.#pending === undefined ? 1 : 2,
     };
   }
 
@@ -207,7 +210,7 @@ export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreRe
     const { limit = Number.POSITIVE_INFINITY, namespace } = options;
     const objects: ObjectData[] = [];
     this.read(() => {
-      for (const view of this.#kindView(number)) {
+      for (const view of this.#memory.kindView(number)) {
         if (objects.length >= limit) {
           break;
         }
@@ -219,7 +222,17 @@ export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreRe
     return objects;
   }
 
+  renew(handle: StoreHandle): void {
+    this.#renew(handle, {}, false);
+  }
+
+  /** The same for the store's own reader: the readers of other threads go over when it does, at the latest. */
+  renewAsOwner(handle: StoreHandle, options: TakeOverOptions): void {
+    this.#renew(handle, options, true);
+  }
+
   flush(): void {
+    this.#goOver();
     this.#changes.deliver();
   }
 
@@ -228,15 +241,72 @@ export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreRe
       return;
     }
     this.#isClosed = true;
+    this.#dropPending();
     this.#changes.stopAll();
     this.#waker.stop();
     for (const waiter of [...this.#waiters]) {
       waiter.check();
     }
-    this.#snapshot.close();
+    this.#memory.snapshot.close();
+  }
+
+  #renew(handle: StoreHandle, options: TakeOverOptions, isOwner: boolean): void {
+    this.#checkOpen();
+    this.#learnKinds();
+    if (handle.buffer === (this.#pending?.memory ?? this.#memory).handle.buffer) {
+      return;
+    }
+    const missing = this.#memory.plans.find((plan, number) => handle.plans[number]?.name !== plan.name);
+    if (missing !== undefined) {
+      throw new FairleadError(
+        "STORE_BAD_PLAN",
+        `"${missing.name}" is not where it was in the store that this reader should go over to; pass the handle that the ` +
+          "same store has after renew()",
+      );
+    }
+    this.#dropPending();
+    const memory = new Attachment(handle, this.#options.readerId);
+    const takeOver = new TakeOver(this.#memory, memory, options);
+    this.#pending = { memory, waker: this.#wakerOf(memory), takeOver, isOwner };
+    this.#pending.waker.start();
+  }
+
+  #dropPending(): void {
+    this.#pending?.waker.stop();
+    this.#pending?.memory.snapshot.close();
+    this.#pending = undefined;
+  }
+
+  /** Goes over to the renewed memory when that is complete and nobody reads the old one. */
+  #goOver(): void {
+    const pending = this.#pending;
+    const old = this.#memory;
+    if (pending === undefined || old.snapshot.isOpen || !pending.takeOver.isReady(performance.now())) {
+      return;
+    }
+    this.#waker.stop();
+    this.#changes.goOver(pending.memory, () => {
+      this.#pending = undefined;
+      this.#memory = pending.memory;
+      this.#waker = pending.waker;
+      this.#learnKinds();
+    });
+    old.snapshot.close();
+    if (pending.isOwner) {
+      const { words } = pending.memory.snapshot;
+      Atomics.store(words, SWITCHED, 1);
+      Atomics.add(words, NOTIFY, 1);
+      Atomics.notify(words, NOTIFY);
+    }
+    this.#rest();
+  }
+
+  #wakerOf(memory: Attachment): Waker {
+    return new Waker(memory.snapshot.words, NOTIFY, () => this.#onWake());
   }
 
   #onWake(): void {
+    this.#goOver();
     for (const waiter of [...this.#waiters]) {
       waiter.check();
     }
@@ -249,12 +319,8 @@ export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreRe
     }
   }
 
-  #isSynced(number: number): boolean {
-    return Atomics.load(this.#snapshot.words, kindAt(number) + KIND_SYNCED) === 1;
-  }
-
   #kindStats(number: number): KindStats {
-    const { floats } = this.#snapshot.memory;
+    const { floats } = this.#memory.snapshot.memory;
     const at = (kindAt(number) + KIND_FLOATS) / 2;
     return {
       objects: floats[at + FLOATS.objects],
@@ -267,41 +333,29 @@ export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreRe
   #number(kind: KindName): number {
     this.#learnKinds();
     const name = typeof kind === "string" ? kind : kind.name;
-    const number = this.#plans.findIndex((plan) => plan.name === name);
+    const { plans } = this.#memory;
+    const number = plans.findIndex((plan) => plan.name === name);
     if (number < 0) {
       throw new FairleadError(
         "STORE_UNKNOWN_KIND",
-        `"${name}" is not in the store; it has ${this.#plans.map((plan) => plan.name).join(", ") || "no kinds"}`,
+        `"${name}" is not in the store; it has ${plans.map((plan) => plan.name).join(", ") || "no kinds"}`,
         { facts: { kind: name } },
       );
     }
     return number;
   }
 
-  #kindView(number: number): KindView<unknown> {
-    let view = this.#views[number];
-    if (view === undefined) {
-      view = new KindView<unknown>(this.#snapshot, this.#plans[number], number);
-      this.#views[number] = view;
-    }
-    return view;
-  }
-
   /** Looks for kinds that the writer announced. */
   #learnKinds(): void {
-    const { words, memory } = this.#snapshot;
-    const count = Atomics.load(words, KIND_COUNT);
-    for (let number = Math.max(this.#plans.length, this.#declared); number < count; number++) {
-      const at = words[kindAt(number) + KIND_PLAN];
-      const plan: unknown = JSON.parse(memory.text.toString("utf8", (at + 1) * 4, (at + 1) * 4 + words[at]));
-      // Written by the store's writer as the JSON of a plan.
-      this.#plans.push(plan as RowPlan);
-      this.#show(this.#plans[number].name, number);
+    const memory = this.#memory;
+    memory.learnKinds();
+    for (; this.#shown < memory.plans.length; this.#shown++) {
+      const number = this.#shown;
+      Object.defineProperty(this.#view, memory.plans[number].name, {
+        enumerable: true,
+        get: () => this.#memory.kindView(number),
+      });
     }
-  }
-
-  #show(name: string, number: number): void {
-    Object.defineProperty(this.#view, name, { enumerable: true, get: () => this.#kindView(number) });
   }
 
   #checkOpen(): void {

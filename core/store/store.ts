@@ -70,6 +70,9 @@ export type KindCounter =
   | "audits"
   | "brokenFrames";
 
+/** The numeric columns alone; they go on when a store is renewed. */
+export type KindCounters = Pick<KindStatus, KindCounter>;
+
 /** Writer's side of KindStatus; ingest thread only. */
 export interface KindStatusWriter {
   add(counter: KindCounter, amount: number): void;
