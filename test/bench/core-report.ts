@@ -1,5 +1,6 @@
 import type { BenchOptions } from "./bench.ts";
 import type { CoreRun } from "./core-run.ts";
+import { loadNote } from "./machine.ts";
 import { median, shown, spread } from "./numbers.ts";
 import type { Bar, Report, Table } from "./report.ts";
 
@@ -54,7 +55,7 @@ export function reportOf(runs: readonly CoreRun[], options: BenchOptions, names:
     ],
     bars: ours.flatMap((name) => barsOf(name, CAREFUL, of)),
     notes: [
-      `Load average before the runs: ${shown(Math.min(...loads))} to ${shown(Math.max(...loads))}, the control plane itself included.`,
+      loadNote(loads),
       ...ours.map((name) => privateNote(name, of)),
       ...(objects.length > 1 ? ["The programs did not agree on the number of objects: do not trust this table."] : []),
       ...(options.quick ? ["Quick run: short phases, not for comparison."] : []),

@@ -1,5 +1,6 @@
 import type { BenchOptions } from "./bench.ts";
 import type { LoopDelay } from "./loop-messages.ts";
+import { loadNote } from "./machine.ts";
 import { median, shown, spread } from "./numbers.ts";
 import type { Bar, Report, Table } from "./report.ts";
 
@@ -57,7 +58,7 @@ export function reportOf(loops: readonly LoopRun[], sizes: readonly SizeRun[], o
     tables: [arrivingTable(loops), busyTable(loops), sizeTable(sizes)],
     bars: barsOf(loops, sizes),
     notes: [
-      `Load average before the runs: ${shown(Math.min(...loads))} to ${shown(Math.max(...loads))}.`,
+      loadNote(loads),
       `Updates that the listener did not see one by one, because a newer one of the same pod came first: ${lost}.`,
       ...(options.quick ? ["Quick run: short phases, not for comparison."] : []),
     ],

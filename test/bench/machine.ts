@@ -51,3 +51,11 @@ async function versionOf(command: string, args: readonly string[], pattern: RegE
     return "none";
   }
 }
+
+/** What a page says about the load under which its figures were taken. */
+export function loadNote(loads: readonly number[]): string {
+  const most = Math.max(...loads);
+  const range = `Load average before the runs: ${Math.min(...loads)} to ${most}, what the bench itself needs included.`;
+  const busy = "Other programs ran at the same time: the figures are rough, and to be taken again on an idle machine.";
+  return most > cpus().length ? `${range} ${busy}` : range;
+}
