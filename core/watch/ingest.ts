@@ -3,13 +3,16 @@ import { spawnThread, type Thread, type ThreadExit } from "../../sandbox/thread.
 import { codeOf, FairleadError, messageOf } from "../errors.ts";
 import type { RowPlan } from "../kinds/plan.ts";
 import { type Logger, silentLogger } from "../log.ts";
+import type { StoreReader } from "../store/reader.ts";
 import type { StoreWriter } from "../store/store.ts";
 import { backoffDelay } from "./backoff.ts";
+import { DictionaryWatch } from "./dictionary-watch.ts";
 import type { AuditResult } from "./drift-audit.ts";
 import type { KindActivity } from "./engine.ts";
 import type { IngestAsk, IngestFigures, IngestReport, IngestRequest, IngestSetup } from "./ingest-messages.ts";
 import { openIngestSide } from "./ingest-side.ts";
-import { WATCH_LIMITS } from "./limits.ts";
+import { WATCH_LIMITS, type WatchLimits } from "./limits.ts";
+import { RENEWAL_RULE, type RenewalRule } from "./renewal-rule.ts";
 
 export type { IngestFigures } from "./ingest-messages.ts";
 
@@ -20,10 +23,12 @@ export interface IngestStore<Handle = unknown> {
   /** What another thread needs to attach as the one writer. */
   handle(): Handle;
   /**
-   * Makes the next `handle()` one that takes a new writer, after the thread of the last one crashed. A store without it
-   * cannot go on after such a crash.
+   * Makes the next `handle()` one that takes a new writer, after the thread of the last one ended. `awaits` tells whether a
+   * kind is still followed. A store without it cannot go on after a crash.
    */
-  renew?(): void;
+  renew?(options: { readonly awaits: (kind: string) => boolean }): void;
+  /** The reader of the calling thread: tells when a renewal is worth it. */
+  reader?(): Pick<StoreReader, "stats" | "status">;
 }
 
 /** How to follow a cluster into a store. */
@@ -34,6 +39,8 @@ export interface IngestOptions extends IngestSetup {
   readonly log?: Logger;
   /** Heap limits of the thread. The young generation is the cheapest memory to save. Default `{ maxYoungGenerationSizeMb: 2 }`. */
   readonly resourceLimits?: ResourceLimits;
+  /** When the store is renewed because of strings that nobody uses any more (thread only). */
+  readonly renewal?: Partial<RenewalRule>;
   /** Told each time the thread ended by itself. `final`: it is not started again, since the store takes no other writer. */
   readonly onCrash?: (error: FairleadError, final: boolean) => void;
 }
@@ -105,11 +112,15 @@ function stoppedError(): FairleadError {
 }
 
 interface Waiting {
+  readonly ask: IngestAsk;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: FairleadError) => void;
 }
 
-/** Keeps one ingest thread running: a thread that crashes is reported and started again, more and more slowly. */
+/**
+ * Keeps one ingest thread running: a thread that crashes is reported and started again, more and more slowly. Each thread
+ * writes a memory of its own, so the store is renewed before; also when its dictionary has filled with unused strings.
+ */
 class ThreadIngest implements Ingest {
   readonly mode = "thread";
   readonly addKind: Ingest["addKind"];
@@ -121,6 +132,7 @@ class ThreadIngest implements Ingest {
   readonly figures: Ingest["figures"];
   readonly #options: IngestOptions;
   readonly #log: Logger;
+  readonly #limits: WatchLimits;
   readonly #waiting = new Map<number, Waiting>();
   /** Kinds to follow: those of the options, with later ones and without dropped ones. */
   #plans: readonly RowPlan[];
@@ -131,12 +143,16 @@ class ThreadIngest implements Ingest {
   #startedAt = 0;
   #restartTimer: NodeJS.Timeout | undefined;
   #stopped = false;
+  /** The thread is being ended, to be started again with a new memory. */
+  #isRenewing = false;
+  #dictionary: DictionaryWatch | undefined;
   /** Why there is no thread at the moment. */
   #gone: FairleadError | undefined;
 
   constructor(options: IngestOptions) {
     this.#options = options;
     this.#log = options.log ?? silentLogger;
+    this.#limits = { ...WATCH_LIMITS, ...options.limits };
     this.#plans = options.plans;
     const methods = asking((what) => this.#ask(what));
     this.addKind = async (plan) => {
@@ -153,6 +169,7 @@ class ThreadIngest implements Ingest {
     this.activity = methods.activity;
     this.figures = methods.figures;
     this.#thread = this.#spawn();
+    this.#dictionary = this.#watchDictionary();
   }
 
   get restarts(): number {
@@ -162,6 +179,7 @@ class ThreadIngest implements Ingest {
   async stop(deadlineMs = 5000): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#restartTimer);
+    this.#dictionary?.stop();
     await this.#thread.stop(deadlineMs);
   }
 
@@ -188,8 +206,10 @@ class ThreadIngest implements Ingest {
     }
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
-      this.#thread.post({ id, ask });
+      this.#waiting.set(id, { ask, resolve, reject });
+      if (!this.#isRenewing) {
+        this.#thread.post({ id, ask });
+      }
     });
   }
 
@@ -208,14 +228,14 @@ class ThreadIngest implements Ingest {
   }
 
   #onExit(exit: ThreadExit): void {
+    if (this.#isRenewing && !this.#stopped) {
+      return;
+    }
     const detail = exit.message ?? `it ended (${exit.kind})`;
     const error = new FairleadError("WATCH_THREAD_CRASHED", `the ingest thread ended: ${detail}`, {
       facts: { exit: exit.kind, exitCode: exit.exitCode, cause: exit.code },
     });
-    for (const waiting of this.#waiting.values()) {
-      waiting.reject(this.#stopped ? stoppedError() : error);
-    }
-    this.#waiting.clear();
+    this.#rejectAll(this.#stopped ? stoppedError() : error);
     if (this.#stopped) {
       if (exit.kind === "forced") {
         this.#log.warn({ exit: exit.kind }, "the ingest thread had to be terminated");
@@ -237,10 +257,10 @@ class ThreadIngest implements Ingest {
   }
 
   #restartLater(exit: ThreadExit, detail: string): void {
-    if (performance.now() - this.#startedAt > WATCH_LIMITS.healthyAfterMs) {
+    if (performance.now() - this.#startedAt > this.#limits.healthyAfterMs) {
       this.#failures = 0;
     }
-    const delayMs = backoffDelay(this.#failures++, Math.random, WATCH_LIMITS);
+    const delayMs = backoffDelay(this.#failures++, Math.random, this.#limits);
     this.#log.error(
       { detail, stack: exit.stack, stderr: exit.stderr, restartInMs: Math.round(delayMs) },
       "ingest thread crashed",
@@ -251,14 +271,63 @@ class ThreadIngest implements Ingest {
     }, delayMs);
   }
 
-  #restart(): void {
+  #restart(reason = "the ingest thread crashed"): void {
+    const { store } = this.#options;
     try {
-      this.#options.store.renew?.();
+      if (store.renew !== undefined) {
+        store.renew({ awaits: (kind) => this.#plans.some((plan) => plan.name === kind) });
+        this.#log.info({ reason }, "store renewed");
+      }
       this.#thread = this.#spawn();
       this.#gone = undefined;
     } catch (error) {
-      this.#log.error({ code: codeOf(error), detail: messageOf(error) }, "the ingest thread could not be started");
-      this.#restartTimer = setTimeout(() => this.#restart(), WATCH_LIMITS.backoffMaxMs);
+      const detail = messageOf(error);
+      this.#gone = new FairleadError("WATCH_THREAD_CRASHED", `the ingest thread could not be started: ${detail}`);
+      this.#rejectAll(this.#gone);
+      this.#log.error({ code: codeOf(error), detail }, "the ingest thread could not be started");
+      this.#restartTimer = setTimeout(() => this.#restart(reason), this.#limits.backoffMaxMs);
+      return;
+    }
+    this.#dictionary?.restart();
+    for (const [id, { ask }] of this.#waiting) {
+      this.#thread.post({ id, ask });
+    }
+  }
+
+  #rejectAll(error: FairleadError): void {
+    for (const waiting of this.#waiting.values()) {
+      waiting.reject(error);
+    }
+    this.#waiting.clear();
+  }
+
+  #watchDictionary(): DictionaryWatch | undefined {
+    const { store, renewal } = this.#options;
+    if (store.renew === undefined || store.reader === undefined) {
+      return undefined;
+    }
+    return new DictionaryWatch({
+      reader: store.reader(),
+      kinds: () => this.#plans.map((plan) => plan.name),
+      rule: { ...RENEWAL_RULE, ...renewal },
+      onGarbage: ({ strings, bytes }, content) => {
+        const objects = `for ${content.objects} objects`;
+        // Rejects never: the thread's end does not, and a failed start is tried again.
+        void this.#renew(`about ${strings} of ${content.strings} strings ${objects} are unused (${bytes} bytes)`);
+      },
+    });
+  }
+
+  /** The thread ends and a fresh one fills a new memory. What was asked and not answered is asked of that one. */
+  async #renew(reason: string): Promise<void> {
+    if (this.#stopped || this.#isRenewing || this.#gone !== undefined) {
+      return;
+    }
+    this.#isRenewing = true;
+    await this.#thread.stop();
+    this.#isRenewing = false;
+    if (!this.#stopped) {
+      this.#restart(reason);
     }
   }
 }
