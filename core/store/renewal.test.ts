@@ -395,3 +395,28 @@ test("listeners may stop, close or renew while they are told of the switch", () 
     }
   }
 });
+
+test("the old memory is given back", async () => {
+  const { store, reader } = open();
+  const renewed = (): WeakRef<SharedArrayBuffer> => {
+    const old = new Filling(store);
+    old.put(object(1, 1, 1));
+    old.synced();
+    new Fold(reader);
+    reader.flush();
+    const memory = new WeakRef(store.handle().buffer);
+    store.renew();
+    new Filling(store).synced();
+    return memory;
+  };
+  const memory = renewed();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.notEqual(memory.deref(), undefined);
+  reader.flush();
+  const end = performance.now() + 10_000;
+  while (memory.deref() !== undefined) {
+    assert.ok(performance.now() < end, "the old memory is still there after 10 s");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  store.close();
+});

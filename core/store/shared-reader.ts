@@ -2,6 +2,7 @@ import { FairleadError } from "../errors.ts";
 import type { Kind } from "../kinds/kind.ts";
 import { Attachment } from "./attachment.ts";
 import { type AnyListener, ChangeReader } from "./changes.ts";
+import { giveBackLater } from "./give-back.ts";
 import type { StoreHandle } from "./handle.ts";
 import {
   DICTIONARY_BYTES,
@@ -72,6 +73,7 @@ export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreRe
   /** Kinds that the view has. */
   #shown = 0;
   #isClosed = false;
+  #callOffGiveBack = (): void => {};
 
   constructor(handle: StoreHandle, options: ReaderOptions = {}) {
     this.#options = options;
@@ -242,6 +244,7 @@ export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreRe
     }
     this.#isClosed = true;
     this.#dropPending();
+    this.#callOffGiveBack();
     this.#changes.stopAll();
     this.#waker.stop();
     for (const waiter of [...this.#waiters]) {
@@ -272,9 +275,22 @@ export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreRe
   }
 
   #dropPending(): void {
-    this.#pending?.waker.stop();
-    this.#pending?.memory.snapshot.close();
+    const pending = this.#pending;
     this.#pending = undefined;
+    if (pending !== undefined) {
+      pending.waker.stop();
+      this.#release(pending.memory);
+    }
+  }
+
+  /** Nothing refers to the memory any more, once its place and the sleeper on it are gone. */
+  #release({ snapshot }: Attachment): void {
+    snapshot.close();
+    Atomics.notify(snapshot.words, NOTIFY);
+    this.#callOffGiveBack();
+    if (!this.#isClosed) {
+      this.#callOffGiveBack = giveBackLater();
+    }
   }
 
   /** Goes over to the renewed memory when that is complete and nobody reads the old one. */
@@ -291,7 +307,7 @@ export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreRe
       this.#waker = pending.waker;
       this.#learnKinds();
     });
-    old.snapshot.close();
+    this.#release(old);
     if (pending.isOwner) {
       const { words } = pending.memory.snapshot;
       Atomics.store(words, SWITCHED, 1);

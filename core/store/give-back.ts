@@ -1,0 +1,30 @@
+import { getHeapStatistics, setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+
+/** Until what waited on the memory has ended. */
+const DELAY_MS = 1000;
+/** A collection of a heap of this size takes some ten milliseconds; a larger one is collected often enough by itself. */
+const MAX_HEAP_BYTES = 96 * 1024 * 1024;
+
+/**
+ * Has the calling thread's garbage collected a while after shared memory was dropped: the engine does not count shared
+ * memory, so in a thread that allocates little the old memory would stay for hours. Gives how to call it off.
+ */
+export function giveBackLater(): () => void {
+  const timer = setTimeout(collect, DELAY_MS);
+  timer.unref();
+  return () => clearTimeout(timer);
+}
+
+function collect(): void {
+  if (getHeapStatistics().used_heap_size > MAX_HEAP_BYTES) {
+    return;
+  }
+  // The flag only adds a function to contexts that are made after it.
+  setFlagsFromString("--expose-gc");
+  const collectGarbage: unknown = runInNewContext("gc");
+  setFlagsFromString("--no-expose-gc");
+  if (typeof collectGarbage === "function") {
+    collectGarbage();
+  }
+}
