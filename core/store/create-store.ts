@@ -39,7 +39,7 @@ export interface Store<Kinds extends readonly Kind[] = readonly Kind[]> {
   handle(): StoreHandle;
   /**
    * Reserves a new, empty memory, with the same kinds and options, for a new writer: the last one died in the middle of a
-   * write, or strings that nobody uses any more have filled the dictionary. From now on `writer()` and `handle()` give the
+   * write, or strings that nobody uses any more have filled the dictionary. Call it when that writer has ended. From now on `writer()` and `handle()` give the
    * new memory. This thread's reader goes on serving the old one until each kind that was complete there is complete in the
    * new one; then it goes over in one step, and its listeners get at most one batch each, of what differs. Deleted objects
    * of the old memory are not remembered. A renewal before that replaces the memory that was being filled. Readers of other
