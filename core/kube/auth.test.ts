@@ -12,6 +12,8 @@ import { accessTo, ask, type Handler, serve, started } from "./server.test-suppo
 
 const pki = makeAuthority();
 const folder = mkdtempSync(join(tmpdir(), "fairlead-auth-"));
+// The programs below are CommonJS, whatever lies in the folders above.
+writeFileSync(join(folder, "package.json"), '{ "type": "commonjs" }');
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Lets in who shows the token that `wanted` gives, and counts. */

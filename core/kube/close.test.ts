@@ -47,3 +47,12 @@ for (const protocol of ["h2", "https", "http"] as const) {
     assert.deepEqual(handles(), before);
   });
 }
+
+test("close in the turn of the first request gives up the connection that has not been dialled yet", async () => {
+  await using server = await serve("h2", (_request, response) => response.end("x"), pki.server);
+  const transport = connect(accessTo(`https://127.0.0.1:${server.port}`, { ca: pki.ca }));
+  const answer = ask(transport);
+  await transport.close();
+  assert.equal((await answer).error?.code, "KUBE_RESET");
+  assert.equal(transport.stats().connections, 0);
+});

@@ -322,6 +322,8 @@ class SocketTransport implements HttpTransport, FlightOwner {
   async #dial(current: CurrentAccess, protocols: ConnectSettings["protocols"]): Promise<Dialled> {
     const { host, port, proxy, absolute, secure } = this.#destination;
     const { access } = current;
+    // Who closes or resets while the certificates are being read means this dial too.
+    const { signal } = this.#dials;
     this.#dialling += 1;
     try {
       if (secure) {
@@ -352,9 +354,12 @@ class SocketTransport implements HttpTransport, FlightOwner {
           origin: access.origin,
           timeoutMs: this.#settings.connectTimeoutMs,
         },
-        this.#dials.signal,
+        signal,
       );
       this.#own(dialled);
+      if (signal.aborted) {
+        dialled.socket.destroy();
+      }
       return dialled;
     } finally {
       this.#dialling -= 1;

@@ -1,11 +1,8 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { type Controller, createController, FairleadError } from "../../core/index.ts";
 import { defineCustomKind } from "../../core/kinds/custom.ts";
 import { text } from "../../core/kinds/field.ts";
@@ -16,6 +13,7 @@ import { createStore } from "../../core/store/create-store.ts";
 import { seededRandom } from "../../core/testing/random.ts";
 import { startIngest } from "../../core/watch/ingest.ts";
 import { type Cluster, startCluster, type TcpProxy, whyNoCluster } from "./cluster.ts";
+import { commandLineTests } from "./command-line.ts";
 import { essences, makeNamespace, onServer, recordingLog, until, writeAtRandom } from "./following.ts";
 
 const missing = await whyNoCluster(["etcd", "kube-apiserver"]);
@@ -26,7 +24,6 @@ const FORBIDDEN = 6;
 /** An API server that is asked to end lets go of its watches soon. */
 const QUICK_END = { "shutdown-watch-termination-grace-period": "1s" };
 const CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
-const BIN = fileURLToPath(new URL("../../config/bin.ts", import.meta.url));
 
 let cluster: Cluster;
 
@@ -210,6 +207,8 @@ describe("a cluster that is well", { ...options, concurrency: true }, () => {
     });
   }
 
+  commandLineTests(() => cluster);
+
   test("with its own limits a controller finds a CRD that comes later", async () => {
     const group = "later.example.org";
     const widgets = widgetsOf(group);
@@ -230,92 +229,13 @@ describe("a cluster that is well", { ...options, concurrency: true }, () => {
     await cluster.send("POST", maps("default"), { metadata: { name: "for-one" } });
     await until("the first has it", () => first.store.read((view) => view.configmaps.has("default/for-one")));
     await first.stop();
-    await cluster.send("POST", maps("kube-system"), { metadata: { name: "for-both" } });
-    await until("the second goes on", () => second.store.read((view) => view.configmaps.has("kube-system/for-both")));
+    await makeNamespace(cluster, "both");
+    await cluster.send("POST", maps("both"), { metadata: { name: "for-both" } });
+    await until("the second goes on", () => second.store.read((view) => view.configmaps.has("both/for-both")));
     assert.equal(
       second.store.read((view) => view.configmaps.has("default/for-one")),
       false,
     );
-  });
-});
-
-interface Ended {
-  readonly code: number | null;
-  readonly lines: readonly Readonly<Record<string, unknown>>[];
-  readonly stderr: string;
-}
-
-/** Runs the program; with `onSynced` something is done to it when it is. */
-async function fairlead(args: readonly string[], onSynced?: (child: ChildProcess) => void): Promise<Ended> {
-  const child = spawn(process.execPath, [BIN, ...args], { stdio: ["ignore", "pipe", "pipe"] });
-  let stdout = "";
-  let stderr = "";
-  let isSynced = false;
-  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
-    stdout += chunk;
-    if (!isSynced && stdout.includes('"type":"synced"')) {
-      isSynced = true;
-      onSynced?.(child);
-    }
-  });
-  child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
-    stderr += chunk;
-  });
-  const [code] = await once(child, "close");
-  const lines = stdout.split("\n").filter((line) => line !== "");
-  return { code, lines: lines.map((line) => JSON.parse(line)), stderr };
-}
-
-describe("the command line", { ...options, concurrency: true }, () => {
-  const json = ["--output", "json"];
-
-  test("run --for ends with 0 and the figures", async () => {
-    const args = ["run", "--kubeconfig", cluster.kubeconfigPath, "--for", "3s", "--kinds", "configmaps,pods", ...json];
-    const { code, lines, stderr } = await fairlead(args);
-    assert.deepEqual([code, stderr], [0, ""]);
-    assert.ok(lines.some(({ type }) => type === "synced"));
-    const last = lines.at(-1);
-    const { body } = await cluster.send("GET", "/api/v1/configmaps");
-    assert.equal(last?.type, "end");
-    assert.equal(Reflect.get(Object(last?.objects), "configmaps"), body.items.length);
-    for (const figure of ["events", "reconnects", "drift", "cpuMs", "residentMb", "longestStallMs"]) {
-      assert.equal(typeof last?.[figure], "number", figure);
-    }
-  });
-
-  test("SIGTERM ends it like the end of its time", async () => {
-    const args = ["run", "--kubeconfig", cluster.kubeconfigPath, "--kinds", "pods", ...json];
-    const { code, lines, stderr } = await fairlead(args, (child) => child.kill("SIGTERM"));
-    assert.deepEqual([code, stderr, lines.at(-1)?.type], [0, "", "end"]);
-  });
-
-  test("a wrong kubeconfig or kind is told with its code", async () => {
-    const run = (...args: readonly string[]) => fairlead(["run", "--for", "3s", ...args, ...json]);
-    const [absent, context, kind] = await Promise.all([
-      run("--kubeconfig", join(cluster.folder, "no-such-file")),
-      run("--kubeconfig", cluster.kubeconfigPath, "--context", "no-such-context"),
-      run("--kubeconfig", cluster.kubeconfigPath, "--kinds", "podz"),
-    ]);
-    assert.deepEqual(
-      [absent, context, kind].map(({ code, stderr }) => [code, JSON.parse(stderr).code]),
-      [
-        [1, "KUBE_BAD_CONFIG"],
-        [1, "KUBE_BAD_CONFIG"],
-        [2, "CONFIG_UNKNOWN_KIND"],
-      ],
-    );
-  });
-
-  test("store stats and store dump show what is inside", async () => {
-    const at = ["--kubeconfig", cluster.kubeconfigPath, "--kinds", "configmaps"];
-    const [stats, dump] = await Promise.all([
-      fairlead(["store", "stats", ...at, ...json]),
-      fairlead(["store", "dump", "configmaps", "--kubeconfig", cluster.kubeconfigPath, "--namespace", "kube-system"]),
-    ]);
-    assert.deepEqual([stats.code, dump.code, stats.stderr, dump.stderr], [0, 0, "", ""]);
-    const kinds = Reflect.get(Object(stats.lines[0]), "kinds");
-    assert.ok(Reflect.get(Object(Reflect.get(Object(kinds), "configmaps")), "objects") > 0);
-    assert.deepEqual(essences(dump.lines), await onServer(cluster, "configmaps", "kube-system"));
   });
 });
 

@@ -4,17 +4,17 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { parse } from "yaml";
-import { codeOf, FairleadError, messageOf } from "../../core/errors.ts";
 import { createKubeClient, type KubeClient, type KubeObject, type WatchEvent } from "../../core/kube/client.ts";
 import { resolveCluster } from "../../core/kube/cluster-config.ts";
 import { createDiscovery } from "../../core/kube/discovery.ts";
 import { connect } from "../../core/kube/http-transport.ts";
 import { type Cluster, startCluster, whyNoCluster } from "./cluster.ts";
-import { openConnection } from "./kube-connection.ts";
+import { makeNamespace } from "./following.ts";
+import { allOf, at, configMap, namesOf, openConnection, PROTOCOLS, refusal, untilOver } from "./kube-connection.ts";
+import { outageTests } from "./kube-outages.ts";
 
 const missing = await whyNoCluster(["etcd", "kube-apiserver"]);
 const options = { skip: missing ?? false };
-const PROTOCOLS = ["h2", "http/1.1"] as const;
 const LOOK_MS = 50;
 const DEADLINE_MS = 15_000;
 
@@ -32,13 +32,6 @@ before(async () => {
 
 after(() => cluster?.stop());
 
-const configMap = (name: string, data: Readonly<Record<string, string>> = {}, labels = {}): KubeObject => ({
-  apiVersion: "v1",
-  kind: "ConfigMap",
-  metadata: { name, labels },
-  data,
-});
-
 const container = { name: "web", image: "example.org/web:1" };
 
 const deployment = (name: string): KubeObject => ({
@@ -52,55 +45,6 @@ const deployment = (name: string): KubeObject => ({
   },
 });
 
-const nameOf = (object: KubeObject): unknown => object.metadata?.name;
-
-/** A value inside an object, by its path. */
-function at(object: unknown, path: string): unknown {
-  return path.split(".").reduce<unknown>((value, key) => {
-    return typeof value === "object" && value !== null ? Reflect.get(value, key) : undefined;
-  }, object);
-}
-
-/** What a call was refused with. */
-async function refusal(call: Promise<unknown>): Promise<FairleadError> {
-  try {
-    await call;
-  } catch (error) {
-    assert.ok(error instanceof FairleadError, messageOf(error));
-    return error;
-  }
-  return assert.fail("it was not refused");
-}
-
-async function allOf<Item>(list: AsyncIterable<Item>): Promise<Item[]> {
-  const items: Item[] = [];
-  for await (const item of list) {
-    items.push(item);
-  }
-  return items;
-}
-
-async function namesOf(list: AsyncIterable<KubeObject>): Promise<unknown[]> {
-  return (await allOf(list)).map(nameOf);
-}
-
-/** Events of a watch until it ends, one way or the other. */
-async function untilOver(watch: AsyncIterable<WatchEvent>, seen: WatchEvent[]): Promise<string> {
-  try {
-    for await (const event of watch) {
-      seen.push(event);
-    }
-    return "end";
-  } catch (error) {
-    return codeOf(error);
-  }
-}
-
-async function makeNamespace(name: string): Promise<void> {
-  await cluster.send("POST", "/api/v1/namespaces", { metadata: { name } });
-  await cluster.send("POST", `/api/v1/namespaces/${name}/serviceaccounts`, { metadata: { name: "default" } });
-}
-
 for (const protocol of PROTOCOLS) {
   describe(`verbs over ${protocol}`, { ...options, concurrency: false }, () => {
     const namespace = `verbs-${protocol === "h2" ? 2 : 1}`;
@@ -112,7 +56,7 @@ for (const protocol of PROTOCOLS) {
     let client: KubeClient;
 
     before(async () => {
-      await makeNamespace(namespace);
+      await makeNamespace(cluster, namespace);
       connection = await openConnection(cluster.kubeconfigPath, { protocols: [protocol], gzip: true });
       client = connection.client;
     });
@@ -368,7 +312,7 @@ describe("who may do what", { ...options, concurrency: false }, () => {
       await using late = await openConnection(kubeconfig, { protocols: [protocol] });
       const error = await refusal(late.client.list(pods).next());
       assert.equal(error.code, "KUBE_UNAUTHORIZED");
-      assert.match(error.message, /expired/);
+      assert.match(error.message, /expired.*fetch the kubeconfig again/);
       assert.doesNotMatch(error.message, /BEGIN/);
     }
   });
@@ -498,173 +442,7 @@ describe("discovery", { ...options, concurrency: false }, () => {
   });
 });
 
-describe("an API server that fails", { ...options, concurrency: false }, () => {
-  const namespace = "default";
-  const maps = { apiVersion: "v1", plural: "configmaps", namespace };
-
-  async function newestVersion(client: KubeClient): Promise<string> {
-    const { value } = await client.pages(maps, { limit: 1 }).next();
-    return value?.resourceVersion ?? "";
-  }
-
-  /** Follows config maps over one protocol through an outage; both callbacks run in step with the other protocol. */
-  async function followThrough(protocol: (typeof PROTOCOLS)[number], name: string, outage: Outage): Promise<void> {
-    await using connection = await openConnection(cluster.kubeconfigPath, { protocols: [protocol], maxRetries: 20 });
-    const { client } = connection;
-    const seen: WatchEvent[] = [];
-    const one = { fieldSelector: `metadata.name=${name}` };
-    const over = untilOver(client.watch(maps, { resourceVersion: await newestVersion(client), ...one }), seen);
-    await client.create(maps, configMap(name));
-    await outage.begin();
-    assert.equal(await over, outage.ending);
-    const read = client.get({ ...maps, name });
-    await outage.end();
-    assert.equal(nameOf(await read), name);
-    const resourceVersion = String(at(seen.at(-1)?.object, "metadata.resourceVersion"));
-    await client.patch({ ...maps, name }, "merge", { data: { turn: "1" } });
-    const outcome = await untilOver(client.watch(maps, { resourceVersion, timeoutSeconds: 1, ...one }), seen);
-    const told = seen.map((event) => event.type);
-    if (outcome === "end") {
-      assert.deepEqual(told, ["ADDED", "MODIFIED"]);
-    } else {
-      // A server that starts anew remembers nothing from before its first list; it may have written in between.
-      assert.deepEqual([outcome, told], ["KUBE_EXPIRED", ["ADDED"]]);
-    }
-  }
-
-  for (const [signal, ending] of [
-    ["SIGTERM", "end"],
-    ["SIGKILL", "KUBE_RESET"],
-  ] as const) {
-    test(`${signal} under watches; they are resumed without a loss, reads wait`, async () => {
-      const begin = inStep(PROTOCOLS.length, () => cluster.stopComponent("apiserver", signal));
-      const end = inStep(PROTOCOLS.length, () => cluster.startComponent("apiserver"));
-      const names = [`${signal.toLowerCase()}-2`, `${signal.toLowerCase()}-1`];
-      const both = PROTOCOLS.map((protocol, i) => followThrough(protocol, names[i] ?? "", { begin, end, ending }));
-      await Promise.all(both);
-    });
-  }
-
-  test("GOAWAY again and again: new calls go over new connections, the watch stays on its own", async () => {
-    await using connection = await openConnection(cluster.kubeconfigPath, { protocols: ["h2"], maxRetries: 0 });
-    const { client, transport } = connection;
-    const name = "goaway";
-    const resourceVersion = await newestVersion(client);
-    const watch = client.watch(maps, { resourceVersion });
-    const heard = watch.next();
-    let calls = 0;
-    let most = 0;
-    for (; calls < 3_000 && most < 2; calls++) {
-      await newestVersion(client);
-      most = Math.max(most, transport.stats().connections);
-    }
-    assert.equal(most, 2, `no second connection in ${calls} calls`);
-    const created = await client.create(maps, configMap(name));
-    const { value } = await heard;
-    assert.deepEqual([value?.type, value?.object.metadata], ["ADDED", created.metadata]);
-    await watch.return();
-  });
-
-  test("frozen: a call ends at its deadline, a ping that is not answered ends the connection and its watch", async () => {
-    const how = { pingAfterMs: 300, pingTimeoutMs: 300 };
-    await using pinged = await openConnection(cluster.kubeconfigPath, { ...how, protocols: ["h2"] });
-    await using patient = await openConnection(cluster.kubeconfigPath, { protocols: ["http/1.1"] });
-    const resourceVersion = await newestVersion(pinged.client);
-    await newestVersion(patient.client);
-    const over = untilOver(pinged.client.watch(maps, { resourceVersion }), []);
-    await newestVersion(pinged.client);
-    cluster.freeze("apiserver");
-    try {
-      assert.equal(await over, "KUBE_RESET");
-      assert.equal(
-        (await refusal(patient.client.get({ ...maps, name: "one" }, { timeoutMs: 500 }))).code,
-        "KUBE_TIMEOUT",
-      );
-      assert.equal(pinged.transport.stats().connections, 0);
-    } finally {
-      cluster.thaw("apiserver");
-    }
-    await newestVersion(pinged.client);
-    await newestVersion(patient.client);
-    assert.equal(pinged.transport.stats().reconnects, 1);
-  });
-
-  test("versions that expire between two pages: KUBE_EXPIRED, or the list from its beginning", async () => {
-    await using connection = await openConnection(cluster.kubeconfigPath, { maxRetries: 20 });
-    const { client } = connection;
-    const labels = { set: "expiring" };
-    for (const name of ["e-1", "e-2", "e-3"]) {
-      await client.create(maps, configMap(name, {}, labels));
-    }
-    const selection = { limit: 1, labelSelector: "set=expiring" };
-    const strict = client.pages(maps, selection);
-    const lenient = client.pages(maps, { ...selection, restartWhenExpired: true });
-    const first = await strict.next();
-    const old = first.value?.resourceVersion;
-    assert.deepEqual(first.value?.items.map(nameOf), ["e-1"]);
-    await lenient.next();
-    const ended = untilOver(client.watch(maps, { resourceVersion: old }), []);
-    await client.create(maps, configMap("e-4", {}, labels));
-    await cluster.expireVersions();
-    await ended;
-    const expired = await refusal(strict.next());
-    assert.equal(expired.code, "KUBE_EXPIRED");
-    assert.match(expired.message, /list again/);
-    // After the last object there may be an empty page: with a selector the server cannot tell beforehand.
-    const rest = (await allOf(lenient)).filter((page) => page.items.length > 0);
-    assert.deepEqual(
-      rest.map((page) => [page.restarted, page.items.map(nameOf)]),
-      [
-        [true, ["e-1"]],
-        [false, ["e-2"]],
-        [false, ["e-3"]],
-        [false, ["e-4"]],
-      ],
-    );
-    assert.equal(await untilOver(client.watch(maps, { resourceVersion: old }), []), "KUBE_EXPIRED");
-  });
-
-  test("close leaves no socket and no timer, whatever is under way", async () => {
-    const live = (): string[] =>
-      process
-        .getActiveResourcesInfo()
-        .filter((name) => /TCP|TLS|Timeout|Process/.test(name))
-        .sort();
-    cluster.client.close();
-    await new Promise((resolve) => setImmediate(resolve));
-    const before = live();
-    for (const protocol of PROTOCOLS) {
-      const { client, transport } = await openConnection(cluster.kubeconfigPath, { protocols: [protocol] });
-      await client.get({ ...maps, name: "e-1" });
-      const watch = untilOver(client.watch(maps), []);
-      const call = refusal(client.get({ ...maps, name: "e-1" }));
-      await transport.close();
-      assert.equal(await watch, "KUBE_RESET");
-      assert.equal((await call).code, "KUBE_RESET");
-    }
-    assert.deepEqual(live(), before);
-  });
-});
-
-/** What happens to the API server, and how watches end by it. */
-interface Outage {
-  begin(): Promise<void>;
-  end(): Promise<void>;
-  readonly ending: string;
-}
-
-/** Runs once so many have asked for it; all wait for it. */
-function inStep(parties: number, run: () => Promise<void>): () => Promise<void> {
-  const done = Promise.withResolvers<void>();
-  let left = parties;
-  return () => {
-    left -= 1;
-    if (left === 0) {
-      run().then(done.resolve, done.reject);
-    }
-    return done.promise;
-  };
-}
+describe("an API server that fails", { ...options, concurrency: false }, () => outageTests(() => cluster));
 
 /** A list where a watch is expected: only its end counts. */
 async function* asEvents(list: AsyncIterable<KubeObject>): AsyncGenerator<WatchEvent> {
