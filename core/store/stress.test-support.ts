@@ -130,17 +130,19 @@ function isPinned(words: Int32Array, readerId: number): boolean {
   return words[readerAt(readerId) + READER_EPOCH] !== 0;
 }
 
-class StressWriter {
+/** For tests: transactions on a kind; the objects have resourceVersions from `firstVersion` on. */
+export class StressWriter {
   readonly #writer: StoreWriter;
   readonly #kind: KindWriter;
   readonly #maker: RowMaker;
   readonly #marked: boolean[] = [];
   readonly #born: number[] = [];
-  #version = 0;
+  #version: number;
   count = 0;
   #seed = 1;
 
-  constructor(writer: StoreWriter, kind: KindWriter) {
+  constructor(writer: StoreWriter, kind: KindWriter, firstVersion = 1) {
+    this.#version = firstVersion - 1;
     this.#writer = writer;
     this.#kind = kind;
     this.#maker = new RowMaker(kind.plan, kind.interner);
@@ -149,8 +151,8 @@ class StressWriter {
       this.#born.push(0);
       this.#put(i);
     }
-    kind.status.synced(true);
     writer.commit();
+    kind.status.synced(true);
   }
 
   transaction(): void {
