@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
+import type { Worker } from "node:worker_threads";
 import { defineCustomKind } from "../kinds/custom.ts";
 import { text } from "../kinds/field.ts";
 import { configMaps, pods, services } from "../kinds/index.ts";
@@ -109,6 +110,45 @@ for (const ingest of ["thread", "inline"] as const) {
     assert.ok(count() <= before, process.getActiveResourcesInfo().join());
   });
 }
+
+test("after a crash of the ingest thread reads go on, and listeners hear once of what changed meanwhile", async () => {
+  server.objects.apply(pod("cart-1"));
+  server.objects.apply(pod("cart-2"));
+  const threads: Worker[] = [];
+  const onWorker = (worker: Worker): void => void threads.push(worker);
+  process.on("worker", onWorker);
+  const log = recordingLog();
+  await using controller = createController({ cluster: here(), kinds: [pods.select("phase")], log });
+  const seen: string[] = [];
+  const told = Promise.withResolvers<void>();
+  controller.on(pods, (batch) => {
+    seen.push(
+      [batch.kind, ...[...batch].map(({ op, ...change }) => `${op} ${(change.new ?? change.old)?.key}`)].join(),
+    );
+    if (batch.kind === "changes") {
+      told.resolve();
+    }
+  });
+  await controller.start();
+  await threads[0].terminate();
+  process.off("worker", onWorker);
+  server.objects.delete({ apiVersion: "v1", kind: "Pod", name: "cart-1", namespace: "shop" });
+  server.objects.apply(pod("cart-3"));
+  assert.equal(
+    controller.store.read((view) => view.pods.size),
+    2,
+  );
+  await told.promise;
+  assert.equal(
+    controller.store.read((view) => view.pods.has("shop/cart-1")),
+    false,
+  );
+  assert.deepEqual(seen, [
+    "synced,added shop/cart-1,added shop/cart-2",
+    "changes,deleted shop/cart-1,added shop/cart-3",
+  ]);
+  assert.match(await log.waitFor(/store renewed/), /crashed/);
+});
 
 test("two selections of one kind are watched once, with the fields of both", async () => {
   server.objects.apply(pod("cart-1"));

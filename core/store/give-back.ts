@@ -20,11 +20,14 @@ function collect(): void {
   if (getHeapStatistics().used_heap_size > MAX_HEAP_BYTES) {
     return;
   }
+  const collectGarbage = globalThis.gc ?? exposedCollection();
+  collectGarbage?.();
+}
+
+function exposedCollection(): (() => void) | undefined {
   // The flag only adds a function to contexts that are made after it.
   setFlagsFromString("--expose-gc");
-  const collectGarbage: unknown = runInNewContext("gc");
+  const found: unknown = runInNewContext("gc");
   setFlagsFromString("--no-expose-gc");
-  if (typeof collectGarbage === "function") {
-    collectGarbage();
-  }
+  return typeof found === "function" ? () => void found() : undefined;
 }
