@@ -5,6 +5,9 @@ import { run } from "node:test";
 import { spec } from "node:test/reporters";
 import { parseArgs } from "node:util";
 
+/** One test that takes longer hangs. */
+const TEST_TIMEOUT_MS = 300_000;
+
 const HELP = `usage: npm test [-- options] [-- file ...]
 
 Builds, then runs the unit tests and after them the whole-product tests: faults against the in-process API server, and the
@@ -24,7 +27,7 @@ interface Tally {
 
 /** Runs test files, each in a process of its own, and prints them in the readable form. */
 async function runFiles(files: readonly string[], concurrency: number, tally: Tally): Promise<void> {
-  const stream = run({ files: [...files], concurrency, isolation: "process" });
+  const stream = run({ files: [...files], concurrency, isolation: "process", timeout: TEST_TIMEOUT_MS });
   stream.on("test:pass", (test) => {
     if (test.details.type === "suite") {
       return;

@@ -171,7 +171,7 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
     this.#throwIfStopped();
     const access = await resolveCluster(this.#options.cluster);
     this.#throwIfStopped();
-    this.#ingest = startIngest({
+    this.#ingest = await startIngest({
       access,
       store: this.#store,
       plans: this.#plans,

@@ -5,6 +5,10 @@ const POLL_MS = 50;
 /** Phases of a kind that does not get complete without help from outside: not served, forbidden. */
 const OUT_OF_REACH: readonly number[] = [5, 6];
 
+/** Problems that do not go away while one waits: the caller is told after a moment, not after the whole time. */
+const HOPELESS: readonly string[] = ["KUBE_TLS", "KUBE_UNAUTHORIZED", "KUBE_AUTH"];
+const HOPELESS_AFTER_MS = 3000;
+
 /** What is waited for. */
 export interface Load {
   readonly store: {
@@ -22,7 +26,7 @@ export interface Load {
 
 /**
  * Resolves when every kind is complete or out of reach. The counters are in shared memory, so that looking costs nothing.
- * Throws CONTROLLER_START_TIMEOUT, CONTROLLER_STOPPED.
+ * Throws CONTROLLER_START_TIMEOUT, CONTROLLER_STOPPED, and what is wrong with certificates or credentials (KUBE_*).
  */
 export async function untilLoaded({ store, timeoutMs, signal, server, problemOf }: Load): Promise<void> {
   const startedAt = performance.now();
@@ -52,8 +56,15 @@ export async function untilLoaded({ store, timeoutMs, signal, server, problemOf 
         finish();
         return;
       }
-      if (timeoutMs > 0 && performance.now() - startedAt > timeoutMs) {
-        const problem = kinds.map(problemOf).find((found) => found !== undefined);
+      const waitedMs = performance.now() - startedAt;
+      const problems = kinds.map(problemOf);
+      const problem = problems.find((found) => found !== undefined);
+      const isHopeless = problems.every((found) => found !== undefined && HOPELESS.includes(found.code));
+      if (problem !== undefined && isHopeless && waitedMs > HOPELESS_AFTER_MS) {
+        finish(new FairleadError(problem.code, `${server}: ${problem.detail}`, { facts: { kinds, server } }));
+        return;
+      }
+      if (timeoutMs > 0 && waitedMs > timeoutMs) {
         finish(
           new FairleadError(
             "CONTROLLER_START_TIMEOUT",

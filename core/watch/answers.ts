@@ -16,7 +16,12 @@ export function onRefused(d: Draft, status: RefusalStatus): void {
   switch (refusal) {
     case "unauthorized":
       s.refusedAuth = true;
-      report(d, "error", "KUBE_UNAUTHORIZED", `the server refuses our credentials: ${status.message}`);
+      report(
+        d,
+        "error",
+        "KUBE_UNAUTHORIZED",
+        `the server refuses our credentials (${status.message}); log in again or fetch the kubeconfig again`,
+      );
       failed(d, true, status.retryAfterMs);
       return;
     case "forbidden":

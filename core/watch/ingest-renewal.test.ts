@@ -120,7 +120,7 @@ async function follow(options: Partial<IngestOptions> = {}): Promise<Following> 
   const log = (fields: object, message: string): void => {
     lines.push(`${message} ${JSON.stringify(fields)}`);
   };
-  const ingest = startIngest({
+  const ingest = await startIngest({
     access: await resolveCluster({ kubeconfig: { text: server.kubeconfig() } }),
     store,
     plans,

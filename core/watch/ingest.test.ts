@@ -39,13 +39,15 @@ for (const mode of ["thread", "inline"] as const) {
 
     after(() => close());
 
-    function start(options: Partial<IngestOptions> = {}): { ingest: Ingest; store: Store; logs: string[] } {
+    async function start(
+      options: Partial<IngestOptions> = {},
+    ): Promise<{ ingest: Ingest; store: Store; logs: string[] }> {
       const store = createStore({ plans: [PODS], backend: mode === "thread" ? "shared" : "local" });
       const logs: string[] = [];
       const log = (fields: object, message: string): void => {
         logs.push(`${message} ${JSON.stringify(fields)}`);
       };
-      const ingest = startIngest({
+      const ingest = await startIngest({
         access,
         store,
         plans: [PODS],
@@ -57,7 +59,7 @@ for (const mode of ["thread", "inline"] as const) {
     }
 
     test("fills the store, follows changes, answers questions, ends with nothing left", async () => {
-      const { ingest, store } = start();
+      const { ingest, store } = await start();
       const status = () => store.reader().status("pods");
       await until("synced", () => status().synced);
       assert.equal(status().objects, 50);
@@ -81,7 +83,7 @@ for (const mode of ["thread", "inline"] as const) {
     });
 
     test("follows one more kind, and no longer one that was dropped", async () => {
-      const { ingest, store } = start();
+      const { ingest, store } = await start();
       await until("synced", () => store.reader().status("pods").synced);
       await ingest.addKind(NODES);
       await until("nodes", () => api.count(/nodes/) > 0 && api.open.size === 2);
@@ -91,7 +93,7 @@ for (const mode of ["thread", "inline"] as const) {
     });
 
     test("stop at once leaves nothing", async () => {
-      const { ingest } = start();
+      const { ingest } = await start();
       await ingest.stop();
       await until("no connection", () => api.open.size === 0);
       await assert.rejects(async () => ingest.audit("pods"));
@@ -115,7 +117,7 @@ describe("ingest: a thread that crashes", () => {
     const good = createStore({ plans: [PODS] });
     const crashes: { error: FairleadError; final: boolean }[] = [];
     let renewed = 0;
-    const ingest = startIngest({
+    const ingest = await startIngest({
       ...setup,
       access,
       store: {
@@ -140,7 +142,12 @@ describe("ingest: a thread that crashes", () => {
     const store = createStore({ plans: [PODS] });
     store.writer();
     const crash = Promise.withResolvers<boolean>();
-    const ingest = startIngest({ ...setup, access: nowhere, store, onCrash: (_error, final) => crash.resolve(final) });
+    const ingest = await startIngest({
+      ...setup,
+      access: nowhere,
+      store,
+      onCrash: (_error, final) => crash.resolve(final),
+    });
     assert.equal(await crash.promise, true);
     assert.equal(ingest.restarts, 0);
     await ingest.stop();

@@ -10,7 +10,6 @@ import { DictionaryWatch } from "./dictionary-watch.ts";
 import type { AuditResult } from "./drift-audit.ts";
 import type { KindActivity } from "./engine.ts";
 import type { IngestAsk, IngestFigures, IngestReport, IngestRequest, IngestSetup } from "./ingest-messages.ts";
-import { openIngestSide } from "./ingest-side.ts";
 import { WATCH_LIMITS, type WatchLimits } from "./limits.ts";
 import { RENEWAL_RULE, type RenewalRule } from "./renewal-rule.ts";
 
@@ -66,8 +65,8 @@ export interface Ingest {
 }
 
 /** Begins to follow a cluster. Throws KUBE_BAD_CONFIG for an address that is none (inline). */
-export function startIngest(options: IngestOptions): Ingest {
-  return options.mode === "inline" ? inlineIngest(options) : new ThreadIngest(options);
+export async function startIngest(options: IngestOptions): Promise<Ingest> {
+  return options.mode === "inline" ? await inlineIngest(options) : new ThreadIngest(options);
 }
 
 function setupOf({ access, plans, scope, limits, auditEveryMs }: IngestSetup): IngestSetup {
@@ -88,7 +87,9 @@ function asking(ask: (what: IngestAsk) => Promise<unknown>): Omit<Ingest, "mode"
   };
 }
 
-function inlineIngest(options: IngestOptions): Ingest {
+/** The engine is loaded only here: the thread that starts an ingest thread has no use for it and would pay 10 MB. */
+async function inlineIngest(options: IngestOptions): Promise<Ingest> {
+  const { openIngestSide } = await import("./ingest-side.ts");
   const side = openIngestSide(setupOf(options), options.store.writer(), options.log ?? silentLogger, "inline");
   let stopped: Promise<void> | undefined;
   return {

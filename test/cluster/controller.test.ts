@@ -82,7 +82,7 @@ async function ingestOf(kubeconfig: string, kinds: readonly AnyKind[], mode: (ty
   const store = createStore({ backend: mode === "inline" ? "local" : "shared", plans });
   const log = recordingLog();
   const limits = { forbiddenRetryMs: 300, notServedRetryMs: 300, confirmMs: 200 };
-  const ingest = startIngest({ access: await resolveCluster({ kubeconfig }), store, plans, mode, log, limits });
+  const ingest = await startIngest({ access: await resolveCluster({ kubeconfig }), store, plans, mode, log, limits });
   return {
     reader: store.reader(),
     log,
