@@ -39,6 +39,7 @@ export function probe(d: Draft): void {
   }
   s.probing = true;
   s.probe++;
+  s.probeFloor = s.version;
   d.actions.push({ kind: "probeVersion", id: s.probe });
 }
 

@@ -484,6 +484,13 @@ describe("reflector: a server that goes back in time", () => {
     assert.equal(s.probes, 2);
   });
 
+  test("an answer that events overtook says nothing of them: a busy kind is not loaded anew", () => {
+    const s = new Scenario().synced("426");
+    s.reply({ kind: "fail", code: "KUBE_RESET", message: "" }).retry();
+    s.reply({ kind: "head" }).event("430").probed("427").advance(2000).event("440").advance(60_000);
+    assert.deepEqual([s.probes, s.counted("relists")], [1, 0]);
+  });
+
   test("a failing probe is repeated, more and more slowly, and disturbs nothing", () => {
     const s = new Scenario().synced("426").reply({ kind: "fail", code: "KUBE_RESET", message: "" });
     s.retry();

@@ -412,7 +412,7 @@ function onProbed(d: Draft, version: string): void {
   if (!canProbe(s)) {
     return;
   }
-  if (!isBelow(version, s.version)) {
+  if (!isBelow(version, s.probeFloor)) {
     s.suspected = false;
     return;
   }
@@ -421,7 +421,12 @@ function onProbed(d: Draft, version: string): void {
     startTimer(d, "probe", spread(d.limits.confirmMs, d.random));
     return;
   }
-  report(d, "error", "WATCH_TIME_TRAVEL", `the server went back from version ${s.version} to ${version}; loading anew`);
+  report(
+    d,
+    "error",
+    "WATCH_TIME_TRAVEL",
+    `the server went back from version ${s.probeFloor} to ${version}; loading anew`,
+  );
   const wasWaiting = s.mode === "waiting";
   close(d, false);
   loseVersion(d);

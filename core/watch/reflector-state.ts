@@ -72,6 +72,8 @@ export interface ReflectorState {
   readonly probing: boolean;
   /** Number of the last probe. */
   readonly probe: number;
+  /** Our version when it was asked for: events may overtake its answer, so that the answer says nothing about later ones. */
+  readonly probeFloor: string;
   readonly probeFailures: number;
   /** A version below ours was seen once. */
   readonly suspected: boolean;
@@ -218,6 +220,7 @@ export function initialState(options: { noWatchList?: boolean; limits?: WatchLim
     outage: false,
     probing: false,
     probe: 0,
+    probeFloor: "",
     probeFailures: 0,
     suspected: false,
     absent: 0,
