@@ -77,13 +77,13 @@ export class Supervised {
 
   /** Kills all components, removes the folder and ends the supervisor. */
   async end(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) {
-      await rm(this.#folder, { recursive: true, force: true });
-      return;
+    if (this.#child.exitCode === null && this.#child.signalCode === null) {
+      const over = once(this.#child, "exit");
+      this.#ask({ kind: "end" });
+      await over;
     }
-    const over = once(this.#child, "exit");
-    this.#ask({ kind: "end" });
-    await over;
+    // A supervisor that was killed did not get to it.
+    await rm(this.#folder, { recursive: true, force: true });
   }
 
   #ask(request: SupervisorRequest): void {
