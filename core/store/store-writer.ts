@@ -80,7 +80,10 @@ export class SharedStoreWriter implements StoreWriter, TableHost {
     this.memory = new Memory(handle.buffer);
     const { words } = this.memory;
     if (Atomics.exchange(words, WRITER_TAKEN, 1) === 1) {
-      throw new FairleadError("STORE_HAS_WRITER", "the store has a writer already; renew() the store to give it another one");
+      throw new FairleadError(
+        "STORE_HAS_WRITER",
+        "the store has a writer already; renew() the store to give it another one",
+      );
     }
     this.#words = words;
     this.#declared = handle.plans;
