@@ -35,15 +35,21 @@ test("work on one path is done one after the other", async () => {
   const held = new Promise<void>((resolve) => {
     release = resolve;
   });
+  let enter: () => void = () => {};
+  const entered = new Promise<void>((resolve) => {
+    enter = resolve;
+  });
   const first = withLock(
     path,
     () => {},
     async () => {
       seen.push("first in");
+      enter();
       await held;
       seen.push("first out");
     },
   );
+  await entered;
   const second = withLock(
     path,
     (owner) => {

@@ -68,7 +68,8 @@ async function ownerOf(lock: string): Promise<number | "gone" | "unknown"> {
     return isAlive(Number(text)) ? Number(text) : "gone";
   }
   const made = await stat(lock).catch(() => undefined);
-  return made !== undefined && Date.now() - made.mtimeMs < LOCK_WITHOUT_OWNER_MS ? "unknown" : "gone";
+  // A lock that was just given back may be another one's by now: looked at again, not removed.
+  return made === undefined || Date.now() - made.mtimeMs < LOCK_WITHOUT_OWNER_MS ? "unknown" : "gone";
 }
 
 /** Moves a finished folder to its place in one step. If another process was first, its folder stays and ours is dropped. */
