@@ -6,7 +6,7 @@ import { spec } from "node:test/reporters";
 import { parseArgs } from "node:util";
 
 /** One test that takes longer hangs. */
-const TEST_TIMEOUT_MS = 300_000;
+const TEST_TIMEOUT_MS = 180_000;
 
 const HELP = `usage: npm test [-- options] [-- file ...]
 
