@@ -1,5 +1,5 @@
-# Node, its shared libraries and Fairlead; nothing else. `npm run image` fills build/image and builds this without a
-# container engine. COPY keeps the layout below / as it was on the building machine.
+# Node, its shared libraries and Fairlead; nothing else. `npm run image` makes the folder "root" and builds this without a
+# container engine: programs and libraries stand in it where they stood on the building machine.
 FROM scratch
 LABEL org.opencontainers.image.title="fairlead" \
       org.opencontainers.image.description="Watch caches of a Kubernetes cluster that never drift" \

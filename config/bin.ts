@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { codeOf, FairleadError, messageOf } from "../core/errors.ts";
+import { didYouMean } from "../core/nearest.ts";
 import { type CommandSpec, commandHelp, parseOptions, programHelp } from "./command.ts";
 import { commands } from "./commands.ts";
-import { didYouMean } from "./nearest.ts";
 
 const EXIT_FAILED = 1;
 const EXIT_WRONG_USE = 2;

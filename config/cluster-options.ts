@@ -2,10 +2,10 @@ import type { ControllerOptions } from "../core/controller/create-controller.ts"
 import { FairleadError } from "../core/errors.ts";
 import type { AnyKind } from "../core/kinds/kind.ts";
 import { jsonLogger, LOG_LEVELS, type LogLevel } from "../core/log.ts";
+import { didYouMean } from "../core/nearest.ts";
 import { type CommandContext, listOption, type ParsedOptions, textOption } from "./command.ts";
 import { parseDuration } from "./duration.ts";
 import type { FollowOptions } from "./follow.ts";
-import { didYouMean } from "./nearest.ts";
 
 const DEFAULT_STATUS_EVERY_MS = 10_000;
 

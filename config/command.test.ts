@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { nearest } from "../core/nearest.ts";
 import { type CommandSpec, commandHelp, listOption, parseOptions, textOption } from "./command.ts";
-import { nearest } from "./nearest.ts";
 
 const command: CommandSpec = {
   name: "try",

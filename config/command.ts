@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { FairleadError } from "../core/errors.ts";
-import { didYouMean } from "./nearest.ts";
+import { didYouMean } from "../core/nearest.ts";
 
 /** One option of a command. */
 export interface OptionSpec {

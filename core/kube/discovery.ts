@@ -1,4 +1,5 @@
 import { codeOf, FairleadError } from "../errors.ts";
+import { editDistance } from "../nearest.ts";
 import type { KubeClient } from "./client.ts";
 
 /** What the server says of one kind. */
@@ -162,19 +163,6 @@ function notServed(kinds: readonly ServedKind[], apiVersion: string, kind: strin
 function distanceTo(name: string, wanted: string, kind: string): number {
   const lower = name.toLowerCase();
   return Math.min(editDistance(lower, wanted), editDistance(lower.slice(lower.indexOf(" ") + 1), kind) + 1);
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replace = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replace, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }
 
 function record(value: unknown): Fields | undefined {

@@ -1,5 +1,5 @@
 /** Number of single-letter edits (insert, delete, replace, swap of neighbours) between two words. */
-function distance(a: string, b: string): number {
+export function editDistance(a: string, b: string): number {
   const rows = Array.from({ length: a.length + 1 }, (_, i) => {
     const row = new Array<number>(b.length + 1).fill(0);
     row[0] = i;
@@ -26,7 +26,7 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const name of known) {
-    const edits = distance(word.toLowerCase(), name.toLowerCase());
+    const edits = editDistance(word.toLowerCase(), name.toLowerCase());
     if (edits < bestDistance) {
       best = name;
       bestDistance = edits;
