@@ -11,7 +11,7 @@ test("readers in other threads see whole snapshots while a thread writes", async
 });
 
 test("the same check without a snapshot fails", async () => {
-  const result = await stress({ forMs: 1000, readers: 1, isTorn: true });
+  const result = await stress({ forMs: 4000, readers: 1, isTorn: true });
   assert(result.violations.length > 0, `${result.snapshots} snapshots, and nothing wrong was seen`);
 });
 
