@@ -7,8 +7,7 @@ import { endpointSlices } from "./discovery.ts";
 import { events, eventsV1 } from "./events.ts";
 import type { AnyKind } from "./kind.ts";
 
-/** Every kind that has a table here. */
-export const BUILT_IN_KINDS: readonly AnyKind[] = [
+const ALL = [
   namespaces,
   nodes,
   pods,
@@ -26,7 +25,13 @@ export const BUILT_IN_KINDS: readonly AnyKind[] = [
   events,
   eventsV1,
   customResourceDefinitions,
-];
+] as const;
+
+/** Every kind that has a table here. */
+export const BUILT_IN_KINDS: readonly AnyKind[] = ALL;
+
+/** The kinds that have a table here, by their name in the store. */
+export type BuiltInKinds = { readonly [K in (typeof ALL)[number] as K["name"]]: K };
 
 /** The built-in kind of that name in the store ("pods"), or undefined. */
 export function builtInKind(name: string): AnyKind | undefined {

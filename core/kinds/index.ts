@@ -1,7 +1,7 @@
 export { customResourceDefinitions } from "./apiextensions.ts";
 export { daemonSets, deployments, replicaSets, statefulSets } from "./apps.ts";
 export { cronJobs, jobs } from "./batch.ts";
-export { BUILT_IN_KINDS, builtInKind } from "./built-in.ts";
+export { BUILT_IN_KINDS, type BuiltInKinds, builtInKind } from "./built-in.ts";
 export { leases } from "./coordination.ts";
 export { configMaps, namespaces, nodes, pods, secrets, services } from "./core.ts";
 export { type CrdChoice, type CustomKindDefinition, defineCustomKind, kindFromCrd } from "./custom.ts";

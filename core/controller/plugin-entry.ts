@@ -1,0 +1,52 @@
+import type { AnyPlugin } from "../api/plugin.ts";
+
+/** A plugin and how to run it: one entry of `plugins` in YAML. */
+export interface PluginEntry {
+  /** The plugin, or the module that exports one as default. A plugin with `isolation: "worker"` must be a module. */
+  readonly use: AnyPlugin | URL;
+  /** Checked by the plugin's own schema. */
+  readonly options?: unknown;
+  /** On the main thread (default), or in a thread of its own. */
+  readonly isolation?: Isolation;
+  /** False: the rest goes on when it fails. Default true. */
+  readonly required?: boolean;
+  /** How long `setup` and the `start` hooks may take, milliseconds. Default 10000. */
+  readonly setupTimeoutMs?: number;
+  /** How long `stop` may take, milliseconds. Default 5000. */
+  readonly stopTimeoutMs?: number;
+  /** Soft limit of the heap of its thread, MB. Default 256. */
+  readonly maxHeapMb?: number;
+  /** Its writes are checked by the server but not stored. Default false. */
+  readonly dryRun?: boolean;
+}
+
+/** Where a plugin runs. */
+export type Isolation = "inline" | "worker";
+
+/** Life of a plugin. `disabled`: given up after too many crashes; `failed`: did not start. */
+export type PluginState =
+  | "waiting"
+  | "starting"
+  | "running"
+  | "restarting"
+  | "stopping"
+  | "stopped"
+  | "failed"
+  | "disabled";
+
+/** What `controller.plugins()` tells of each plugin. */
+export interface PluginInfo {
+  readonly name: string;
+  readonly version: string | undefined;
+  readonly state: PluginState;
+  readonly isolation: Isolation;
+  readonly required: boolean;
+  /** Kinds and fields that it reads. */
+  readonly needs: Readonly<Record<string, readonly string[]>>;
+  readonly hooks: readonly string[];
+  readonly provides: readonly string[];
+  readonly after: readonly string[];
+  readonly restarts: number;
+  /** The last error, where there was one. */
+  readonly error: { readonly code: string; readonly message: string } | undefined;
+}
