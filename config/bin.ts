@@ -1,46 +1,65 @@
 #!/usr/bin/env node
+import { styleText } from "node:util";
 import { codeOf, FairleadError, messageOf } from "../core/errors.ts";
 import { didYouMean } from "../core/nearest.ts";
-import { type CommandSpec, commandHelp, parseOptions, programHelp } from "./command.ts";
+import {
+  type CommandContext,
+  type CommandSpec,
+  commandHelp,
+  EXIT,
+  headingPaint,
+  parseOptions,
+  programHelp,
+} from "./command.ts";
 import { commands } from "./commands.ts";
 
-const EXIT_FAILED = 1;
-const EXIT_WRONG_USE = 2;
 const WRONG_USE = /^(CLI|CONFIG)_/;
+const NOT_WRONG_USE: readonly string[] = ["CLI_NOT_SYNCED", "CLI_BROKEN_INSTALL"];
 
 function fail(error: unknown, asJson: boolean): number {
   const code = codeOf(error);
   const message = messageOf(error);
   process.stderr.write(
-    asJson ? `${JSON.stringify({ type: "error", code, message })}\n` : `fairlead: ${message} (${code})\n`,
+    asJson
+      ? `${JSON.stringify({ type: "error", code, message })}\n`
+      : `${styleText("red", "fairlead:", { stream: process.stderr })} ${message} (${code})\n`,
   );
-  return WRONG_USE.test(code) && code !== "CLI_NOT_SYNCED" ? EXIT_WRONG_USE : EXIT_FAILED;
+  return WRONG_USE.test(code) && !NOT_WRONG_USE.includes(code) ? EXIT.wrongUse : EXIT.failed;
 }
 
-/** Aborts on the first SIGINT or SIGTERM; the second one ends the process at once. */
-function endSignal(): AbortSignal {
+/** Signals as a command sees them; installed only when a command runs. */
+function contextOfProcess(): CommandContext {
   const controller = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM"] as const) {
+  for (const [name, code] of [
+    ["SIGINT", EXIT.interrupted],
+    ["SIGTERM", EXIT.terminated],
+  ] as const) {
     process.on(name, () => {
       if (controller.signal.aborted) {
-        process.exit(EXIT_FAILED);
+        process.exit(code);
       }
       controller.abort();
     });
   }
-  return controller.signal;
+  return {
+    out: process.stdout,
+    err: process.stderr,
+    commands,
+    signal: controller.signal,
+    onSignal: (name, listener) => void process.on(name, listener),
+  };
 }
 
 async function runCommand(command: CommandSpec, args: readonly string[]): Promise<number> {
   if (args.includes("--help") || args.includes("-h")) {
-    process.stdout.write(commandHelp(command));
+    process.stdout.write(commandHelp(command, headingPaint(process.stdout)));
     return 0;
   }
   const asJson = args.includes("--output=json") || args[args.indexOf("--output") + 1] === "json";
   try {
     const parsed = parseOptions(command, args);
     const run = await command.load();
-    return await run(parsed, { out: process.stdout, err: process.stderr, signal: endSignal() });
+    return await run(parsed, contextOfProcess());
   } catch (error) {
     return fail(error, asJson);
   }
@@ -49,8 +68,8 @@ async function runCommand(command: CommandSpec, args: readonly string[]): Promis
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
   if (name === undefined || name === "--help" || name === "-h" || name === "help") {
-    process.stdout.write(programHelp(commands));
-    return name === undefined ? EXIT_WRONG_USE : 0;
+    process.stdout.write(programHelp(commands, headingPaint(process.stdout)));
+    return name === undefined ? EXIT.wrongUse : EXIT.ok;
   }
   const wanted = name === "--version" ? "version" : name;
   const command = commands.find((candidate) => candidate.name === wanted);
@@ -63,6 +82,6 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 // A reader that goes away (`fairlead run | head`) is an end, not a crash.
-process.stdout.on("error", (error) => process.exit(codeOf(error) === "EPIPE" ? 0 : EXIT_FAILED));
+process.stdout.on("error", (error) => process.exit(codeOf(error) === "EPIPE" ? EXIT.ok : EXIT.failed));
 
 process.exitCode = await main(process.argv.slice(2));

@@ -7,6 +7,7 @@ import { type CommandSpec, commandHelp, listOption, parseOptions, textOption } f
 
 const command: CommandSpec = {
   name: "try",
+  maxArguments: 1,
   about: "for this test",
   options: {
     output: { value: "FORM", about: "text or json", oneOf: ["text", "json"] },
@@ -55,6 +56,7 @@ test("refuses wrong options with the nearest name", () => {
     [["--output", "jsno"], "CLI_BAD_VALUE", /is not one of text, json, did you mean "json"\?/],
     [["--output"], "CLI_BAD_VALUE", /argument missing/],
     [["--inline=yes"], "CLI_BAD_VALUE", /does not take an argument/],
+    [["x", "yy"], "CLI_BAD_ARGUMENT", /does not take the argument "yy"; see fairlead try --help/],
   ];
   for (const [args, code, message] of cases) {
     assert.throws(() => parseOptions(command, args), { code, message }, args.join(" "));
@@ -83,6 +85,9 @@ test("the program ends with 2 for wrong use and says what is wrong", async () =>
     [["run", "--kinds", "pod"], /did you mean "pods"\? \(CONFIG_UNKNOWN_KIND\)/],
     [["run", "--for", "soon"], /CONFIG_BAD_DURATION/],
     [["store", "show"], /needs "stats" or "dump"/],
+    [["store", "stast"], /did you mean "stats"\? \(CLI_BAD_ARGUMENT\)/],
+    [["run", "now"], /fairlead run does not take the argument "now"/],
+    [["completion"], /needs "bash" or "zsh" or "fish"/],
     [["demo", "--pods", "many"], /not a whole number/],
   ];
   for (const [args, message] of cases) {

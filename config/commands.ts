@@ -18,7 +18,11 @@ const followOptions: Readonly<Record<string, OptionSpec>> = {
 };
 
 const clusterOptions: Readonly<Record<string, OptionSpec>> = {
-  kubeconfig: { value: "FILE", about: "default: KUBECONFIG, then ~/.kube/config, then the service account" },
+  kubeconfig: {
+    value: "FILE",
+    about: "default: KUBECONFIG, then ~/.kube/config, then the service account",
+    complete: "file",
+  },
   context: { value: "NAME", about: "context of the kubeconfig (default: its current one)" },
   kinds: {
     value: "LIST",
@@ -61,6 +65,8 @@ export const commands: readonly CommandSpec[] = [
   {
     name: "store",
     usage: "stats|dump [KIND] [options]",
+    words: ["stats", "dump"],
+    maxArguments: 2,
     about: "load a cluster once and show what the store holds",
     options: {
       ...clusterOptions,
@@ -70,6 +76,15 @@ export const commands: readonly CommandSpec[] = [
     },
     examples: ["fairlead store stats", "fairlead store dump pods --namespace shop --limit 5"],
     load: async () => (await import("./store.ts")).store,
+  },
+  {
+    name: "completion",
+    usage: "bash|zsh|fish",
+    words: ["bash", "zsh", "fish"],
+    about: "print a script that completes commands and options in a shell",
+    options: {},
+    examples: ["source <(fairlead completion bash)", "fairlead completion fish | source"],
+    load: async () => (await import("./completion.ts")).completion,
   },
   {
     name: "version",

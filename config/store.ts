@@ -1,5 +1,4 @@
 import { createController } from "../core/controller/create-controller.ts";
-import { FairleadError } from "../core/errors.ts";
 import { controllerOptions, numberOption } from "./cluster-options.ts";
 import { type CommandContext, type ParsedOptions, textOption } from "./command.ts";
 import { readableBytes } from "./screen.ts";
@@ -9,9 +8,6 @@ const DEFAULT_LIMIT = 20;
 /** `fairlead store stats|dump`: loads the caches once, prints what is in the store, ends. */
 export async function store(parsed: ParsedOptions, context: CommandContext): Promise<number> {
   const [action, only] = parsed.arguments;
-  if (action !== "stats" && action !== "dump") {
-    throw new FairleadError("CLI_BAD_VALUE", `fairlead store needs "stats" or "dump"; see fairlead store --help`);
-  }
   const limit = numberOption(parsed, "limit") ?? DEFAULT_LIMIT;
   const options = await controllerOptions(
     only === undefined ? parsed : { ...parsed, values: { ...parsed.values, kinds: [only] } },
