@@ -18,6 +18,10 @@ export interface PluginEntry {
   readonly maxHeapMb?: number;
   /** Its writes are checked by the server but not stored. Default false. */
   readonly dryRun?: boolean;
+  /** Calls of its `kube`. Default: 50 a second, 100 at once. */
+  readonly rateLimit?: { readonly perSecond: number; readonly burst: number };
+  /** Version of its package, where it has one; only shown. */
+  readonly version?: string;
 }
 
 /** Where a plugin runs. */

@@ -26,11 +26,27 @@ export interface MetricDeclaration {
   readonly buckets?: readonly number[];
 }
 
-/** One call of a verb of the API server; `args` are those of the method of `KubeClient`, without signals. */
+/**
+ * One call of a verb of the API server; `args` are those of the method of `KubeClient`, without signals. "page" takes those
+ * of `pages` with a `continue` token, and answers with one page.
+ */
 export interface KubeCall {
-  readonly verb: "get" | "page" | "create" | "update" | "patch" | "apply" | "delete" | "deleteCollection" | "raw";
+  readonly verb: KubeVerb;
   readonly args: readonly unknown[];
 }
+
+/** The methods of `KubeClient` behind a site. */
+export type KubeVerb =
+  | "get"
+  | "page"
+  | "create"
+  | "update"
+  | "patch"
+  | "apply"
+  | "delete"
+  | "deleteCollection"
+  | "raw"
+  | "json";
 
 /**
  * What the context of one plugin is made of, on the main thread. A plugin that runs inline is served by it directly, one in a
