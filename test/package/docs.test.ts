@@ -17,7 +17,7 @@ test("every error code of the code is explained, and no other", () => {
   const sources = globSync("{core,config,sandbox}/**/*.ts", { cwd: ROOT }).filter((path) => !path.endsWith(".test.ts"));
   for (const path of sources) {
     for (const [, code] of read(path).matchAll(
-      /"((?:CLI|CONFIG|DEMO|FAULT|INGEST|KIND|KUBE|METRIC|STATUS|STORE|TESTING|THREAD|WATCH|WIRE|CONTROLLER|CRD)_[A-Z0-9_]+)"/g,
+      /"((?:CLI|CONFIG|CONTROLLER|CRD|DEMO|FAULT|HOOK|INGEST|KIND|KUBE|METRIC|PLUGIN|RPC|SECRET|SERVICE|STATUS|STORE|TASK|TESTING|THREAD|WATCH|WIRE)_[A-Z0-9_]+)"/g,
     )) {
       used.add(code);
     }
