@@ -1,4 +1,5 @@
 import { FairleadError } from "../errors.ts";
+import type { MetricSink } from "./metric-sink.ts";
 import type { MetricDeclaration } from "./plugin-site.ts";
 
 /** Series that one metric may have, and metrics that one plugin may have: a plugin never floods the scrape. */
@@ -8,6 +9,14 @@ const MOST_METRICS = 200;
 const NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 /** Labels that others add: by the histogram, by us, by Prometheus. */
 const RESERVED_LABELS: readonly string[] = ["le", "quantile", "controller", "job", "instance"];
+
+/** Beginnings of the names of Fairlead's own metrics, which a plugin of such a name cannot take. */
+const OWN_NAMES = /^fairlead_(connections?|hook|ingest|kind|main_loop|plugin|store|thread)(_|$)/;
+
+/** True for names that are kept for metrics of Fairlead itself. */
+export function isOwnName(fullName: string): boolean {
+  return OWN_NAMES.test(fullName);
+}
 
 /** One series of a metric as it is shown. */
 export interface MetricSample {
@@ -30,18 +39,12 @@ export interface PluginMetric {
  * Keeps the metrics of all plugins as plain numbers, until somebody looks. Main thread. Declaring is checked; recording costs
  * a look-up for each label and never throws.
  */
-export class PluginMetricValues {
-  readonly #isTaken: (fullName: string) => boolean;
+export class PluginMetricValues implements MetricSink {
   readonly #metrics: (StoredMetric | undefined)[] = [];
   /** Numbers by every name that a metric shows, those of a histogram's parts included. */
   readonly #numbers = new Map<string, number>();
   readonly #dropped = new Map<string, number>();
   readonly #listeners = new Set<(metric: PluginMetric) => void>();
-
-  /** `isTaken` tells names that are not free for plugins. */
-  constructor(isTaken: (fullName: string) => boolean = () => false) {
-    this.#isTaken = isTaken;
-  }
 
   /**
    * Gives the number for `record`; the same declaration gives the same number. Throws METRIC_BAD_NAME, METRIC_BAD_LABELS,
@@ -54,7 +57,7 @@ export class PluginMetricValues {
     if (known !== undefined && before?.isSame(metric) === true) {
       return known;
     }
-    const clash = metric.shownNames().find((name) => this.#numbers.has(name) || this.#isTaken(name));
+    const clash = metric.shownNames().find((name) => this.#numbers.has(name) || isOwnName(name));
     if (clash !== undefined) {
       throw new FairleadError(
         "METRIC_CONFLICT",
@@ -69,12 +72,13 @@ export class PluginMetricValues {
         { facts: { plugin } },
       );
     }
+    // First, since they may refuse it.
+    for (const listener of this.#listeners) {
+      listener(metric);
+    }
     const number = this.#metrics.push(metric) - 1;
     for (const name of metric.shownNames()) {
       this.#numbers.set(name, number);
-    }
-    for (const listener of this.#listeners) {
-      listener(metric);
     }
     return number;
   }

@@ -1,0 +1,93 @@
+import type { StoreStats } from "../store/reader.ts";
+import type { KindStatus } from "../store/store.ts";
+import type { IngestFigures } from "../watch/ingest.ts";
+import type { FigureSources } from "./metrics-sources.ts";
+import type { PluginInfo } from "./plugin-entry.ts";
+
+/** A kind that is complete and current. */
+export function kindStatus(more: Partial<KindStatus> = {}): KindStatus {
+  return {
+    synced: true,
+    currentAtMs: Date.now(),
+    objects: 3,
+    events: 5,
+    bytes: 700,
+    lists: 1,
+    watches: 2,
+    reconnects: 1,
+    relists: 0,
+    errors: 0,
+    refused: 0,
+    drift: 0,
+    audits: 4,
+    brokenFrames: 0,
+    resourceVersion: "17",
+    phase: 3,
+    ...more,
+  };
+}
+
+/** A plugin that runs. */
+export function pluginInfo(more: Partial<PluginInfo> = {}): PluginInfo {
+  return {
+    name: "dns",
+    version: undefined,
+    state: "running",
+    isolation: "inline",
+    required: true,
+    needs: {},
+    hooks: [],
+    provides: [],
+    after: [],
+    restarts: 0,
+    error: undefined,
+    ...more,
+  };
+}
+
+/** What a store without objects takes. */
+const STATS: StoreStats = {
+  version: 9,
+  kinds: { pods: { objects: 3, bytes: 1200, indexBytes: 400, deleted: 1 } },
+  segments: { records: 2, tables: 1, free: 4, bytes: 196_608 },
+  liveBytes: 1000,
+  pendingRecords: 0,
+  dictionary: { strings: 50, bytes: 900 },
+  readers: 1,
+  memories: 1,
+};
+
+/** What an ingest thread has used. */
+const INGEST: IngestFigures = {
+  mode: "thread",
+  cpuMs: 1500,
+  heapUsedBytes: 4_000_000,
+  heapTotalBytes: 6_000_000,
+  externalBytes: 100_000,
+  utilization: 0.25,
+  collections: 7,
+  collectionMs: 12,
+  connections: 1,
+  requests: 3,
+  bytesIn: 9000,
+  reconnects: 0,
+};
+
+/** Sources of figures for tests: one kind, an ingest thread, no plugins. */
+export function figureSources(
+  kinds: Readonly<Record<string, KindStatus>> = { pods: kindStatus() },
+  more: Partial<FigureSources> = {},
+): FigureSources {
+  return {
+    store: { kinds: Object.keys(kinds), status: (kind) => kinds[String(kind)], stats: () => STATS },
+    ingest: () => ({ mode: "thread", restarts: 0, figures: () => Promise.resolve(INGEST) }),
+    ingestFailure: () => undefined,
+    plugins: () => [],
+    hookFigures: () => [],
+    pluginFailures: () => new Map(),
+    threads: () => [],
+    droppedSamples: () => new Map(),
+    healthVotes: () => [],
+    ...more,
+  };
+}
