@@ -6,6 +6,24 @@ export type { ActiveFault, Fault, FaultMatch, Faults } from "./faults.ts";
 export { type Simulation, type SimulationOptions, simulate } from "./living-cluster.ts";
 export type { ObjectInput, StoredObject } from "./object.ts";
 export type { ObjectReference, Objects } from "./objects.ts";
+export {
+  configMap,
+  cronJob,
+  daemonSet,
+  deployment,
+  job,
+  namespace,
+  node,
+  pod,
+  replicaSet,
+  type SampleMetadata,
+  type SampleNode,
+  type SamplePod,
+  type SampleService,
+  type SampleWorkload,
+  service,
+  statefulSet,
+} from "./objects-sample.ts";
 export { type Random, seededRandom } from "./random.ts";
 export type { LoggedRequest, RequestFilter, RequestLog } from "./request-log.ts";
 export type { Snapshot } from "./storage.ts";
