@@ -36,6 +36,8 @@ export interface ListOptions extends CallOptions {
   readonly limit?: number;
   readonly resourceVersion?: string;
   readonly resourceVersionMatch?: "Exact" | "NotOlderThan";
+  /** Begin with the page that this token of an earlier page stands for. */
+  readonly continue?: string;
   /** When the continue token expires, begin again from the first page. Default false: KUBE_EXPIRED. */
   readonly restartWhenExpired?: boolean;
 }
@@ -173,7 +175,7 @@ export function createKubeClient(transport: Transport, options: KubeClientOption
       more,
     );
   async function* pages(target: Resource, list: ListOptions = {}): AsyncGenerator<ListPage, void, undefined> {
-    let token = "";
+    let token = list.continue ?? "";
     let restarted = false;
     for (;;) {
       const path = pathTo(target, listQuery(list, token));

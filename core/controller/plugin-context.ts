@@ -1,0 +1,235 @@
+import type { EventSubject, PluginContext, PluginEvents, TaskOptions } from "../api/context.ts";
+import type { DeclaredHook, Hook, ObjectReference, PluginHooks, Tap } from "../api/hooks.ts";
+import type { ClosedLabels, LabelValues, PluginMetrics } from "../api/metrics.ts";
+import type { Needs } from "../api/needs.ts";
+import type { PluginThreads } from "../api/thread.ts";
+import { FairleadError } from "../errors.ts";
+import type { AnyKind } from "../kinds/kind.ts";
+import type { Logger } from "../log.ts";
+import type { ChangeBatch, StoreReader } from "../store/reader.ts";
+import type { Clock } from "../watch/clock.ts";
+import { createPluginKube } from "./plugin-context-kube.ts";
+import { serviceOver } from "./plugin-services.ts";
+import type { PluginSite, SiteHook } from "./plugin-site.ts";
+import { createTimers } from "./plugin-timers.ts";
+
+/** What a context is made of. Nothing here belongs to the main thread alone. */
+export interface ContextParts {
+  readonly site: PluginSite;
+  /** Checked, defaults filled in. */
+  readonly options: unknown;
+  /** Reads what the plugin needs and nothing else. Closed by `end`. */
+  readonly reader: StoreReader;
+  /** What the plugin needs. */
+  readonly kinds: readonly AnyKind[];
+  readonly threads: PluginThreads;
+  readonly clock: Clock;
+  /** Told how long each call of a change callback took, milliseconds, and whether it threw. */
+  readonly changesCalled?: (kind: string, ms: number, failed: boolean) => void;
+}
+
+/** A context and how to end it. */
+export interface OwnContext {
+  readonly context: PluginContext;
+  /** Aborts the signal, ends timers and subscriptions, and closes the reader. Safe to call twice. */
+  end(): void;
+}
+
+/** Makes the context of one plugin over its site; the same code runs on the main thread and in a plugin's own. */
+export function createPluginContext(parts: ContextParts): OwnContext {
+  const { site, clock, reader } = parts;
+  const ending = new AbortController();
+  const { signal } = ending;
+  const timers = createTimers({ clock, failed: (where, error) => site.failed(where, error) });
+  const context: PluginContext = {
+    plugin: site.plugin,
+    // Checked by the plugin's own schema.
+    options: parts.options as PluginContext["options"],
+    log: siteLog(site),
+    metrics: siteMetrics(site),
+    hooks: siteHooks(parts, signal),
+    store: reader as PluginContext["store"], // the plugin's own kinds; the type says any
+    kube: createPluginKube(site, signal),
+    events: siteEvents(site),
+    threads: parts.threads,
+    tasks: {
+      run: <Input, Output>(module: URL, input: Input, options: TaskOptions = {}): Promise<Output> =>
+        // The module says what it gives.
+        site.task(module, input, { ...options, signal: anyOf(signal, options.signal) }) as Promise<Output>,
+    },
+    timers,
+    clock: { now: () => clock.wallNow(), monotonic: () => clock.now() },
+    services: {
+      provide: (name, handlers) =>
+        // A handler gets what its caller gives: plain data that only the handler can check.
+        site.provide(name, handlers as unknown as Readonly<Record<string, (given: unknown) => unknown>>),
+      use: (name) => serviceOver((handler, given) => site.callService(name, handler, given)),
+    },
+    secrets: { read: (reference) => site.secret(reference) },
+    signal,
+  };
+  return {
+    context: Object.freeze(context),
+    end() {
+      if (!signal.aborted) {
+        ending.abort(stoppedError(site.plugin));
+        timers.end();
+        reader.close();
+      }
+    },
+  };
+}
+
+/** For everything that a plugin still tries after its end. */
+export function stoppedError(plugin: string): FairleadError {
+  return new FairleadError("PLUGIN_STOPPED", `plugin "${plugin}" was stopped`, { facts: { plugin } });
+}
+
+function anyOf(signal: AbortSignal, other: AbortSignal | undefined): AbortSignal {
+  return other === undefined ? signal : AbortSignal.any([signal, other]);
+}
+
+function siteLog(site: PluginSite): Logger {
+  return Object.freeze({
+    debug: (fields, message) => site.log("debug", fields, message),
+    info: (fields, message) => site.log("info", fields, message),
+    warn: (fields, message) => site.log("warn", fields, message),
+    error: (fields, message) => site.log("error", fields, message),
+  } satisfies Logger);
+}
+
+const NO_LABELS: Readonly<Record<string, string>> = Object.freeze({});
+
+function siteMetrics(site: PluginSite): PluginMetrics {
+  return Object.freeze({
+    counter(name: string, help: string, labels: ClosedLabels = {}) {
+      const metric = site.declareMetric({ type: "counter", name, help, labels });
+      return {
+        inc: (given: LabelValues<ClosedLabels> = NO_LABELS) => site.record(metric, 1, given),
+        add: (amount: number, given: LabelValues<ClosedLabels> = NO_LABELS) => site.record(metric, amount, given),
+      };
+    },
+    gauge(name: string, help: string, labels: ClosedLabels = {}) {
+      const metric = site.declareMetric({ type: "gauge", name, help, labels });
+      return {
+        set: (value: number, given: LabelValues<ClosedLabels> = NO_LABELS) => site.record(metric, value, given),
+      };
+    },
+    histogram(name: string, help: string, options: { buckets: readonly number[]; labels?: ClosedLabels }) {
+      const { buckets, labels = {} } = options;
+      const metric = site.declareMetric({ type: "histogram", name, help, labels, buckets });
+      return {
+        observe: (value: number, given: LabelValues<ClosedLabels> = NO_LABELS) => site.record(metric, value, given),
+      };
+    },
+  });
+}
+
+function siteHooks(parts: ContextParts, signal: AbortSignal): PluginHooks<Needs> {
+  const { site } = parts;
+  const hook = <F extends (...given: never[]) => unknown>(name: SiteHook): Hook<F> => ({
+    tap: (callback, options) =>
+      // The hook's own type says what is given.
+      site.tap(name, callback as unknown as (given: unknown) => unknown, options),
+  });
+  return Object.freeze({
+    start: hook("start"),
+    synced: hook("synced"),
+    leading: hook("leading"),
+    following: hook("following"),
+    stop: hook("stop"),
+    workloadRoot: hook("workloadRoot"),
+    writeBefore: hook("writeBefore"),
+    // The kind's own type is known to the plugin; here it is any kind.
+    changes: ((kind: string) => changesHook(parts, kind, signal)) as unknown as PluginHooks<Needs>["changes"],
+    health: (name, vote) => site.tap(`health:${name}`, vote),
+    stats: (figures) => site.tap("stats", figures),
+    declare<Given, Answer>(name: string, options: Parameters<PluginHooks<Needs>["declare"]>[1]) {
+      const declared = site.declareHook(name, options);
+      return {
+        get tapped() {
+          return declared.tapped;
+        },
+        call: (given: Given) => declared.call(given),
+        // The kind of the hook says which of the answers it is.
+      } as DeclaredHook<Given, Answer>;
+    },
+    of: (name: string) => hook(`of:${name}`),
+  } satisfies PluginHooks<Needs>);
+}
+
+function changesHook(
+  { site, kinds, reader, clock, changesCalled }: ContextParts,
+  name: string,
+  signal: AbortSignal,
+): Hook<(batch: ChangeBatch<unknown>) => void> {
+  const kind = kinds.find((candidate) => candidate.name === name);
+  if (kind === undefined) {
+    throw new FairleadError(
+      "STORE_KIND_NOT_NEEDED",
+      `plugin "${site.plugin}" taps the changes of "${name}" without needing it; add it to needs: { ${name}: true }`,
+      { facts: { plugin: site.plugin, kind: name } },
+    );
+  }
+  return {
+    tap(callback): Tap {
+      if (signal.aborted) {
+        throw stoppedError(site.plugin);
+      }
+      const subscription = reader.changes(kind, (batch) => {
+        const startedAt = clock.now();
+        let failed = false;
+        try {
+          // A callback that is async by mistake must not end the process with its rejection.
+          const answer: unknown = callback(batch);
+          if (answer instanceof Promise) {
+            answer.catch((error: unknown) => site.failed(`changes:${name}`, error));
+          }
+        } catch (error) {
+          failed = true;
+          site.failed(`changes:${name}`, error);
+        }
+        changesCalled?.(name, clock.now() - startedAt, failed);
+      });
+      const remove = (): void => subscription.stop();
+      return { remove, [Symbol.dispose]: remove };
+    },
+  };
+}
+
+function siteEvents(site: PluginSite): PluginEvents {
+  const send = (type: "Normal" | "Warning") => (about: EventSubject, reason: string, message: string) => {
+    let reference: ObjectReference;
+    try {
+      reference = referenceTo(about);
+    } catch (error) {
+      site.failed("events", error);
+      return;
+    }
+    site.event(type, reference, reason, message);
+  };
+  return Object.freeze({ normal: send("Normal"), warn: send("Warning") });
+}
+
+/** What an event is about, as plain data: views are valid only for a moment. */
+function referenceTo(about: EventSubject): ObjectReference {
+  if ("uid" in about && "name" in about) {
+    const { apiVersion, kind, namespace, name, uid } = about;
+    return { apiVersion, kind, namespace, name, uid };
+  }
+  // Every view of the store has toJSON; anything else has too little in it for an event.
+  const { toJSON } = about as { readonly toJSON?: () => unknown };
+  const object = typeof toJSON === "function" ? toJSON.call(about) : undefined;
+  const { apiVersion, kind, metadata } = (object ?? {}) as {
+    readonly apiVersion?: string;
+    readonly kind?: string;
+    readonly metadata?: { readonly name?: string; readonly namespace?: string; readonly uid?: string };
+  };
+  if (apiVersion === undefined || kind === undefined || metadata?.name === undefined || metadata.uid === undefined) {
+    throw new FairleadError(
+      "PLUGIN_BAD_EVENT",
+      "an event is about an object of the store, or { apiVersion, kind, namespace, name, uid }",
+    );
+  }
+  return { apiVersion, kind, namespace: metadata.namespace, name: metadata.name, uid: metadata.uid };
+}
