@@ -41,7 +41,8 @@ export function reportOf(runs: readonly CoreRun[], options: BenchOptions, names:
       `Pods, services, deployments, replicasets, statefulsets, daemonsets, jobs and cronjobs of the ${options.shape} shape on a real ` +
         `kube-apiserver and etcd (${objects.map(shown).join(" or ")} objects), ${options.runs} interleaved runs of each program, one at ` +
         "a time. Time to sync is from the start of the process; CPU is user and system time of all its threads. Memory is read at the " +
-        "moment of sync and again after a pause. CPU per event is what churn of pod updates (labels and conditions in turn) costs above idle.",
+        "moment of sync and again after a pause. CPU per event is what churn of pod updates (labels and conditions in turn) costs above " +
+        "idle, after 12 seconds of such churn that are not counted: a program that runs for months is not measured while it warms up.",
       "client-go: shared informers over protobuf with indexes by IP, node, owner and label. kube-rs: streaming lists (JSON) into reflector " +
         "stores, no indexes, single-threaded runtime. Both drop what is large and not read: managed fields, annotations, environment, " +
         "volumes, probes, resources and the like; the rows of the same fields only keep nothing but the fields that Fairlead keeps here. " +

@@ -10,6 +10,8 @@ export type Churn = (ratePerSecond: number, forMs: number) => Promise<number>;
 export interface RunTimes {
   /** From sync to the second look at memory, milliseconds; idle CPU is measured in its second half. */
   readonly settleMs: number;
+  /** Churn before any of it is measured, milliseconds, at the highest rate: what a program only does once is done by then. */
+  readonly warmUpMs: number;
   /** Churn at each rate, milliseconds. */
   readonly churnMs: number;
   readonly rates: readonly number[];
@@ -60,6 +62,7 @@ export async function measureContender(
     const idleTo = await lookAt(running);
     const settled = running.memory();
     const idleCpuMsPerSecond = (idleTo.cpuMs - idleFrom.cpuMs) / ((idleTo.atMs - idleFrom.atMs) / 1000);
+    await cluster.churn(Math.max(...times.rates), times.warmUpMs);
     const churn: ChurnFigures[] = [];
     for (const rate of times.rates) {
       churn.push(await measureChurn(running, cluster.churn, { rate, forMs: times.churnMs, idleCpuMsPerSecond }));

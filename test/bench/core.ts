@@ -9,8 +9,8 @@ import { shown } from "./numbers.ts";
 import { buildPeer } from "./peer-build.ts";
 import type { Report } from "./report.ts";
 
-const FULL: RunTimes = { settleMs: 10_000, churnMs: 10_000, rates: [50, 500] };
-const QUICK: RunTimes = { settleMs: 4_000, churnMs: 5_000, rates: [50, 500] };
+const FULL: RunTimes = { settleMs: 8_000, warmUpMs: 12_000, churnMs: 10_000, rates: [50, 500] };
+const QUICK: RunTimes = { settleMs: 4_000, warmUpMs: 6_000, churnMs: 5_000, rates: [50, 500] };
 
 /** The core on the eight kinds of the seed shape, beside client-go and kube-rs on the same real control plane. */
 export async function benchCore(options: BenchOptions): Promise<Report> {
