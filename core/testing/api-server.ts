@@ -17,6 +17,7 @@ import { builtInResources, ResourceTable } from "./resources.ts";
 import { serve } from "./serve.ts";
 import { failure, Refusal, type Status } from "./status.ts";
 import { type Snapshot, Storage } from "./storage.ts";
+import type { OpenWatch } from "./watch.ts";
 import type { Behaviour, World } from "./world.ts";
 
 /** How a server is made; all has defaults. */
@@ -63,6 +64,8 @@ export interface ApiServer {
   restore(snapshot: Snapshot): void;
   /** Lets the version grow as if kinds that nobody watches had changed. */
   bump(by?: number): void;
+  /** Sends a bookmark of the newest version on every watch that asked for bookmarks. */
+  bookmark(): void;
   /** Drops all connections by a TCP reset. */
   dropConnections(): void;
   /** Ends all; resolves when no socket is left. */
@@ -92,7 +95,7 @@ class Server implements ApiServer {
   readonly objects: Objects;
   readonly #options: ApiServerOptions;
   readonly #world: World;
-  readonly #watches = new Map<() => void, string>();
+  readonly #watches = new Map<OpenWatch, string>();
   #listener: Listener | undefined;
 
   constructor(options: ApiServerOptions) {
@@ -176,13 +179,19 @@ class Server implements ApiServer {
     this.#world.storage.bump(by);
   }
 
+  bookmark(): void {
+    for (const watch of this.#watches.keys()) {
+      watch.bookmark();
+    }
+  }
+
   dropConnections(): void {
     this.#listener?.drop();
   }
 
   async stop(): Promise<void> {
-    for (const end of [...this.#watches.keys()]) {
-      end();
+    for (const watch of [...this.#watches.keys()]) {
+      watch.end();
     }
     await this.#listener?.close();
   }
@@ -192,9 +201,9 @@ class Server implements ApiServer {
   }
 
   #endWatches(storageKey: string): void {
-    for (const [end, key] of [...this.#watches]) {
+    for (const [watch, key] of [...this.#watches]) {
       if (key === storageKey) {
-        end();
+        watch.end();
       }
     }
   }
@@ -280,9 +289,9 @@ class Server implements ApiServer {
         faults,
         address: `127.0.0.1:${this.port}`,
         body: () => readAll(request),
-        watching: (storageKey, end) => {
-          this.#watches.set(end, storageKey);
-          answer.onClose(() => this.#watches.delete(end));
+        watching: (storageKey, watch) => {
+          this.#watches.set(watch, storageKey);
+          answer.onClose(() => this.#watches.delete(watch));
         },
       });
     } catch (error) {

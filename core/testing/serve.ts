@@ -13,7 +13,7 @@ import { json, renderList, renderObject, renderStatus } from "./render.ts";
 import type { RequestInfo, Target } from "./request.ts";
 import { badRequest, failure, methodNotAllowed, noSuchPath, notImplemented, Refusal, type Status } from "./status.ts";
 import { evict, readScale, writeScale } from "./subresources.ts";
-import { watch } from "./watch.ts";
+import { type OpenWatch, watch } from "./watch.ts";
 import type { World } from "./world.ts";
 import { createObject, stored, updateObject, type WriteOptions } from "./write.ts";
 
@@ -28,8 +28,8 @@ export interface Exchange {
   readonly address: string;
   /** The whole body of the request. */
   body(): Promise<Buffer>;
-  /** Told the way to end a watch from outside, with the kind it watches. */
-  watching(storageKey: string, end: () => void): void;
+  /** Told of a watch, with the kind it watches. */
+  watching(storageKey: string, watch: OpenWatch): void;
 }
 
 const DISCOVERY_V2 = /application\/json;g=apidiscovery\.k8s\.io;v=(v2)(?:beta1)?;as=APIGroupDiscoveryList/;

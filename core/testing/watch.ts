@@ -24,14 +24,21 @@ const LIST_OPTIONS = { group: "meta.k8s.io", plural: "listoptions", kind: "ListO
 const LEAST_TIMEOUT_SECONDS = 1800;
 const BATCH_BYTES = 64 * 1024;
 
-/** Serves a watch until the client, the timeout or a fault ends it. The returned function ends it from outside. */
-export function watch(request: WatchRequest): () => void {
-  const stream = new WatchStream(request);
-  stream.start();
-  return () => stream.end();
+/** A watch that is being served, as seen from outside. */
+export interface OpenWatch {
+  end(): void;
+  /** Sends a bookmark of the newest version now, where bookmarks were asked for. */
+  bookmark(): void;
 }
 
-class WatchStream {
+/** Serves a watch until the client, the timeout or a fault ends it. */
+export function watch(request: WatchRequest): OpenWatch {
+  const stream = new WatchStream(request);
+  stream.start();
+  return stream;
+}
+
+class WatchStream implements OpenWatch {
   readonly #request: WatchRequest;
   readonly #select: Selector;
   readonly #bookmarks: boolean;
@@ -142,7 +149,7 @@ class WatchStream {
     const { world, faults } = this.#request;
     const without = faultOf(faults, "noBookmarks")?.initialEnd === true || !world.behaviour.initialEventsEnd;
     if (this.#streamed && this.#bookmarks && !without) {
-      this.#bookmark(true);
+      this.#writeBookmark(true);
     }
   }
 
@@ -254,7 +261,7 @@ class WatchStream {
     }
   }
 
-  #bookmark(endsInitial: boolean): void {
+  #writeBookmark(endsInitial: boolean): void {
     const { answer, target, format } = this.#request;
     if (!this.#over && !this.#silent) {
       answer.write(renderBookmark(target.resource, String(this.#version), format, endsInitial));
@@ -262,14 +269,14 @@ class WatchStream {
   }
 
   /** Bookmarks say how far this watch is; one that waits for the future says nothing. */
-  #periodicBookmark(): void {
+  bookmark(): void {
     const { faults } = this.#request;
     const now = this.#newest();
     if (!this.#bookmarks || faultOf(faults, "noBookmarks") || this.#version === 0 || this.#version > now) {
       return;
     }
     this.#version = now;
-    this.#bookmark(false);
+    this.#writeBookmark(false);
   }
 
   #startTimers(): void {
@@ -280,10 +287,10 @@ class WatchStream {
     this.#cancels.push(clock.after(seconds * 1000, () => this.end()));
     // The last bookmark comes two seconds before the end.
     if (seconds > 2) {
-      this.#cancels.push(clock.after((seconds - 2) * 1000, () => this.#periodicBookmark()));
+      this.#cancels.push(clock.after((seconds - 2) * 1000, () => this.bookmark()));
     }
     const next = () => {
-      this.#periodicBookmark();
+      this.bookmark();
       cancel = clock.after(behaviour.bookmarkPeriodMs, next);
     };
     let cancel = clock.after(behaviour.bookmarkPeriodMs, next);
