@@ -1,8 +1,9 @@
 import type { RowPlan } from "../kinds/plan.ts";
 import type { StoreHandle } from "./handle.ts";
+import { KindEntry, shownKinds } from "./kind-entry.ts";
 import { readStatus } from "./kind-status.ts";
 import { KindView } from "./kind-view.ts";
-import { KIND_COUNT, KIND_PHASE, KIND_PLAN, KIND_SYNCED, kindAt } from "./layout.ts";
+import { KINDS_CHANGED, NO_KIND, VERSION } from "./layout.ts";
 import { Memory } from "./memory.ts";
 import { Snapshot } from "./snapshot.ts";
 import type { KindCounters, KindStatus } from "./store.ts";
@@ -11,67 +12,78 @@ import type { KindCounters, KindStatus } from "./store.ts";
 export class Attachment {
   readonly handle: StoreHandle;
   readonly snapshot: Snapshot;
-  /** By the kinds' numbers. */
-  readonly plans: RowPlan[];
-  readonly #views: (KindView<unknown> | undefined)[] = [];
+  /** By the kinds' numbers; those that were seen last. */
+  readonly #entries: (KindEntry | undefined)[] = [];
+  /** Views of kinds that are not there. */
+  readonly #empty = new Map<string, KindView<unknown>>();
+  #kinds: ReadonlyMap<string, KindEntry> = new Map();
+  #changed = -1;
 
   /** Takes a place among the readers. Throws STORE_TOO_MANY_READERS, STORE_READER_TAKEN. */
   constructor(handle: StoreHandle, readerId?: number) {
     this.handle = handle;
     this.snapshot = new Snapshot(handle.buffer, readerId);
-    this.plans = [...handle.plans];
   }
 
-  /** Looks for kinds that the writer announced. */
-  learnKinds(): void {
-    const { words, memory } = this.snapshot;
-    const count = Atomics.load(words, KIND_COUNT);
-    while (this.plans.length < count) {
-      this.plans.push(announcedPlan(memory, this.plans.length));
+  /** The kinds at the pinned version, or at the newest one, by their names. */
+  get kinds(): ReadonlyMap<string, KindEntry> {
+    if (Atomics.load(this.snapshot.words, KINDS_CHANGED) !== this.#changed && !this.snapshot.isClosed) {
+      this.#look();
     }
+    return this.#kinds;
   }
 
-  kindView(number: number): KindView<unknown> {
-    let view = this.#views[number];
-    if (view === undefined) {
-      view = new KindView<unknown>(this.snapshot, this.plans[number], number);
-      this.#views[number] = view;
+  /** A kind without objects, with the fields of the plan. */
+  emptyView(plan: RowPlan): KindView<unknown> {
+    let view = this.#empty.get(plan.name);
+    if (view === undefined || view.plan !== plan) {
+      view = new KindView<unknown>(this.snapshot, { number: NO_KIND, serial: 0, plan });
+      this.#empty.set(plan.name, view);
     }
     return view;
   }
 
-  isSynced(number: number): boolean {
-    return Atomics.load(this.snapshot.words, kindAt(number) + KIND_SYNCED) === 1;
-  }
-
-  phase(number: number): number {
-    return Atomics.load(this.snapshot.words, kindAt(number) + KIND_PHASE);
-  }
-
   /** The counters of a kind, with those of the memories before this one. */
-  status(number: number): KindStatus {
-    const status = readStatus(this.snapshot.memory, number);
-    const before = this.handle.before?.[number];
+  status(entry: KindEntry): KindStatus {
+    const { status } = entry;
+    const before = this.handle.before?.[entry.plan.name];
     return before === undefined ? status : { ...status, ...sumOf(status, before) };
+  }
+
+  #look(): void {
+    const { snapshot } = this;
+    // Pinned, so that no kind goes while its plan is read.
+    snapshot.pin();
+    try {
+      const changed = Atomics.load(snapshot.words, KINDS_CHANGED);
+      const known = (number: number, serial: number): KindEntry | undefined => {
+        const entry = this.#entries[number];
+        return entry?.serial === serial ? entry : undefined;
+      };
+      const shown = shownKinds(snapshot.memory, this.handle.plans, snapshot.version, known);
+      const kinds = new Map<string, KindEntry>();
+      for (const opened of shown.kinds) {
+        const entry = opened instanceof KindEntry ? opened : new KindEntry(snapshot, opened);
+        this.#entries[entry.number] = entry;
+        kinds.set(entry.plan.name, entry);
+      }
+      this.#kinds = kinds;
+      this.#changed = shown.isSettled ? changed : -1;
+    } finally {
+      snapshot.unpin();
+    }
   }
 }
 
 /** What a memory's successor begins with: its kinds, and the counters that go on. Any thread; takes no place. */
 export function legacyOf(handle: StoreHandle): Required<Pick<StoreHandle, "plans" | "before">> {
   const memory = new Memory(handle.buffer);
-  const plans = [...handle.plans];
-  const count = Atomics.load(memory.words, KIND_COUNT);
-  while (plans.length < count) {
-    plans.push(announcedPlan(memory, plans.length));
-  }
-  return { plans, before: plans.map((_, number) => sumOf(readStatus(memory, number), handle.before?.[number])) };
-}
-
-function announcedPlan(memory: Memory, number: number): RowPlan {
-  const at = memory.words[kindAt(number) + KIND_PLAN];
-  const plan: unknown = JSON.parse(memory.text.toString("utf8", (at + 1) * 4, (at + 1) * 4 + memory.words[at]));
-  // Written by the store's writer as the JSON of a plan.
-  return plan as RowPlan;
+  const { kinds } = shownKinds(memory, handle.plans, Atomics.load(memory.words, VERSION));
+  const counted = kinds.map(({ number, plan }): [string, KindCounters] => [
+    plan.name,
+    sumOf(readStatus(memory, number), handle.before?.[plan.name]),
+  ]);
+  return { plans: kinds.map(({ plan }) => plan), before: { ...handle.before, ...Object.fromEntries(counted) } };
 }
 
 function sumOf(now: KindCounters, before: KindCounters | undefined): KindCounters {

@@ -1,5 +1,7 @@
-import { ADDED, changesBetween, DELETED, RESYNC, type Side, UPDATED } from "./comparison.ts";
-import type { KindView } from "./kind-view.ts";
+import type { RowPlan } from "../kinds/plan.ts";
+import { Batch } from "./batch.ts";
+import { ADDED, changesBetween, DELETED, deletionOf, initialSet, RESYNC, UPDATED } from "./comparison.ts";
+import type { KindEntry } from "./kind-entry.ts";
 import {
   HOLD_ALL,
   HOLD_BUSY,
@@ -17,23 +19,37 @@ import {
   SLOT_MASK,
   SLOT_WORDS,
 } from "./layout.ts";
-import type { Change, ChangeBatch, Subscription } from "./reader.ts";
+import type { ChangeBatch, Subscription } from "./reader.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 /** Hears of changes; the view type is known only to who subscribed. */
 export type AnyListener = (batch: ChangeBatch<unknown>) => unknown;
 
 interface Subscriber {
-  readonly kind: number;
+  /** Name of the kind. */
+  readonly name: string;
   readonly listener: AnyListener;
+  /** What it may see: the plan of what it asked for. Undefined: everything. */
+  readonly need: RowPlan | undefined;
   /** False until it was given the initial set. */
   isShown: boolean;
+  /** What it was shown at the held version; undefined when the kind was not there. */
+  entry: KindEntry | undefined;
   isStopped: boolean;
 }
 
 /** The memory that changes are read from. */
-export interface ChangeSource extends Side {
-  isSynced(number: number): boolean;
+export interface ChangeSource {
+  readonly snapshot: Snapshot;
+  /** At the pinned version. */
+  readonly kinds: ReadonlyMap<string, KindEntry>;
+}
+
+/** Subscribers that go from the same kind, as it was opened, to the same. */
+interface Step {
+  readonly from: KindEntry | undefined;
+  readonly to: KindEntry | undefined;
+  readonly subscribers: Subscriber[];
 }
 
 /**
@@ -62,8 +78,9 @@ export class ChangeReader {
     return this.#subscribers.length > 0;
   }
 
-  add(kind: number, listener: AnyListener): Subscription {
-    const subscriber: Subscriber = { kind, listener, isShown: false, isStopped: false };
+  /** `need`: shows only this part of the kind, and nothing before the kind has all of it. */
+  add(name: string, listener: AnyListener, need?: RowPlan): Subscription {
+    const subscriber: Subscriber = { name, listener, need, isShown: false, entry: undefined, isStopped: false };
     this.#subscribers.push(subscriber);
     const stop = (): void => {
       subscriber.isStopped = true;
@@ -114,17 +131,19 @@ export class ChangeReader {
     old.snapshot.pin();
     next.snapshot.pin();
     try {
-      const shown = this.#subscribers.filter((subscriber) => subscriber.isShown);
-      const batches = this.#differences(new Set(shown.map((subscriber) => subscriber.kind)), next);
+      const isWhole = this.#readHeld();
+      const steps = this.#steps(({ name, need, entry: before }) => {
+        const entry = next.kinds.get(name);
+        // What was shown goes on, complete or not: that was decided by who went over.
+        const isReady = before !== undefined || entry?.isSynced === true;
+        return isReady && entry?.viewFor(need) !== undefined ? entry : undefined;
+      });
+      const changes = steps.map((step) => this.#between(step, next.snapshot, isWhole));
       this.#source = next;
       this.#cursor = this.#skipTo(Atomics.load(next.snapshot.words, RING_HEAD));
       begin();
-      for (const [kind, batch] of batches) {
-        for (const subscriber of shown) {
-          if (subscriber.kind === kind && !subscriber.isStopped) {
-            this.#call(subscriber, batch);
-          }
-        }
+      for (const [i, step] of steps.entries()) {
+        this.#tell(step, isWhole ? "changes" : "resync", changes[i]);
       }
     } finally {
       this.#isDelivering = false;
@@ -138,35 +157,27 @@ export class ChangeReader {
     }
   }
 
-  /** A batch for each kind in which the other memory differs from what was shown. */
-  #differences(kinds: ReadonlySet<number>, next: ChangeSource): Map<number, Batch> {
-    const old = this.#source;
-    const hold = readerAt(old.snapshot.readerId) + READER_HOLD;
-    const isWhole = Atomics.compareExchange(old.snapshot.words, hold, HOLD_ALL, HOLD_BUSY) === HOLD_ALL;
-    const batches = new Map<number, Batch>();
-    for (const kind of kinds) {
-      const changes = changesBetween({ side: old, held: this.#held, isWhole }, next, kind);
-      if (changes.length > 0) {
-        const views = { before: old.kindView(kind), after: next.kindView(kind) };
-        batches.set(kind, new Batch(isWhole ? "changes" : "resync", changes, views));
-      }
-    }
-    return batches;
+  /** Keeps the writer from dropping the states that were shown; false when it did so before. */
+  #readHeld(): boolean {
+    const { words, readerId } = this.#snapshot;
+    const hold = readerAt(readerId) + READER_HOLD;
+    return Atomics.compareExchange(words, hold, HOLD_ALL, HOLD_BUSY) === HOLD_ALL;
   }
 
   #deliver(): void {
     const snapshot = this.#snapshot;
-    const shown = this.#subscribers.filter((subscriber) => subscriber.isShown);
     if (this.#held !== 0 && this.#held !== snapshot.version) {
-      const { words } = snapshot;
-      const hold = readerAt(snapshot.readerId) + READER_HOLD;
-      const isWhole = Atomics.compareExchange(words, hold, HOLD_ALL, HOLD_BUSY) === HOLD_ALL;
-      this.#deliverChanges(shown, isWhole);
+      this.#deliverChanges(this.#readHeld());
     }
     for (const subscriber of this.#subscribers) {
-      if (!subscriber.isShown && !subscriber.isStopped && this.#source.isSynced(subscriber.kind)) {
+      const entry = subscriber.isShown || subscriber.isStopped ? undefined : this.#target(subscriber);
+      if (entry !== undefined) {
         subscriber.isShown = true;
-        this.#tell(subscriber, "synced", this.#initialSet(subscriber.kind));
+        this.#tell(
+          { from: undefined, to: entry, subscribers: [subscriber] },
+          "synced",
+          initialSet({ snapshot, kind: entry }),
+        );
       }
     }
     if (this.#held === 0) {
@@ -175,19 +186,53 @@ export class ChangeReader {
     }
   }
 
-  #deliverChanges(shown: readonly Subscriber[], isWhole: boolean): void {
-    const kinds = new Set(shown.map((subscriber) => subscriber.kind));
-    const slots = this.#changedSlots(kinds);
-    for (const kind of kinds) {
-      const changes = this.#changesOf(kind, slots?.get(kind) ?? (slots === undefined ? undefined : []), isWhole);
-      if (changes.length > 0) {
-        for (const subscriber of shown) {
-          if (subscriber.kind === kind && !subscriber.isStopped) {
-            this.#tell(subscriber, isWhole ? "changes" : "resync", changes);
-          }
+  /** What a subscriber is shown at the pinned version: nothing of a kind that is not complete, or has not all it needs. */
+  #target({ name, need, entry }: Subscriber): KindEntry | undefined {
+    const current = this.#source.kinds.get(name);
+    const isReady = current === entry || current?.isSynced === true;
+    return isReady && current?.viewFor(need) !== undefined ? current : undefined;
+  }
+
+  #deliverChanges(isWhole: boolean): void {
+    const steps = this.#steps((subscriber) => this.#target(subscriber));
+    const numbers = steps.flatMap(({ from, to }) => (from !== undefined && from === to ? [from.number] : []));
+    const slots = this.#changedSlots(new Set(numbers));
+    for (const step of steps) {
+      const { from, to } = step;
+      const changes =
+        from !== undefined && from === to
+          ? this.#changesOf(from, slots?.get(from.number) ?? (slots === undefined ? undefined : []), isWhole)
+          : this.#between(step, this.#snapshot, isWhole);
+      this.#tell(step, isWhole ? "changes" : "resync", changes);
+    }
+  }
+
+  /** Those that were shown something, by what they were shown and by what they are shown now. */
+  #steps(target: (subscriber: Subscriber) => KindEntry | undefined): Step[] {
+    const steps: Step[] = [];
+    for (const subscriber of this.#subscribers) {
+      if (subscriber.isShown) {
+        const from = subscriber.entry;
+        const to = target(subscriber);
+        const step = steps.find((other) => other.from === from && other.to === to && (from ?? to) !== undefined);
+        if (step !== undefined) {
+          step.subscribers.push(subscriber);
+        } else if ((from ?? to) !== undefined) {
+          steps.push({ from, to, subscribers: [subscriber] });
         }
       }
     }
+    return steps;
+  }
+
+  /** The changes of a kind that came, went, or got another plan or memory. */
+  #between({ from, to }: Step, next: Snapshot, isWhole: boolean): number[] {
+    const after = to && { snapshot: next, kind: to };
+    if (from === undefined) {
+      return after === undefined ? [] : initialSet(after);
+    }
+    const shown = { side: { snapshot: this.#snapshot, kind: from }, held: this.#held, isWhole };
+    return after === undefined ? deletionOf(shown) : changesBetween(shown, after);
   }
 
   /** Slots by kind in the order of their last change, out of the ring; undefined when the ring does not reach back. */
@@ -243,8 +288,8 @@ export class ChangeReader {
   }
 
   /** Triples: operation, old record, new record. Without `slots` all are compared, what was deleted comes first. */
-  #changesOf(kind: number, slots: readonly number[] | undefined, isWhole: boolean): number[] {
-    const { table, high } = this.#source.kindView(kind).slots;
+  #changesOf(kind: KindEntry, slots: readonly number[] | undefined, isWhole: boolean): number[] {
+    const { table, high } = kind.slots;
     const changes: number[] = [];
     if (table === 0) {
       return changes;
@@ -286,26 +331,23 @@ export class ChangeReader {
     }
   }
 
-  #initialSet(kind: number): number[] {
-    const snapshot = this.#snapshot;
-    const { table, high } = this.#source.kindView(kind).slots;
-    const changes: number[] = [];
-    for (let slot = 1; slot <= high; slot++) {
-      const record = snapshot.visible(table, slot);
-      if (record !== 0 && !snapshot.isDeleted(record)) {
-        changes.push(ADDED, 0, record);
+  /** Tells the subscribers of a step, which have been shown `step.to` then. */
+  #tell({ from, to, subscribers }: Step, kind: ChangeBatch<unknown>["kind"], changes: readonly number[]): void {
+    for (const subscriber of subscribers) {
+      subscriber.entry = to;
+      const before = (from ?? to)?.viewFor(subscriber.need);
+      const after = (to ?? from)?.viewFor(subscriber.need);
+      // Both cover the need, or it would not have been shown them.
+      if (before !== undefined && after !== undefined && !subscriber.isStopped) {
+        if (changes.length > 0 || kind === "synced") {
+          this.#call(subscriber, new Batch(kind, changes, { before, after }));
+        }
       }
     }
-    return changes;
-  }
-
-  #tell(subscriber: Subscriber, kind: ChangeBatch<unknown>["kind"], changes: readonly number[]): void {
-    const view = this.#source.kindView(subscriber.kind);
-    this.#call(subscriber, new Batch(kind, changes, { before: view, after: view }));
   }
 
   #call(subscriber: Subscriber, batch: Batch): void {
-    const fail = (error: unknown): void => this.#onError(error, this.#source.kindView(subscriber.kind).plan.name);
+    const fail = (error: unknown): void => this.#onError(error, subscriber.name);
     try {
       const result = subscriber.listener(batch);
       if (result instanceof Promise) {
@@ -327,48 +369,5 @@ export class ChangeReader {
   #release(): void {
     this.#held = 0;
     Atomics.store(this.#snapshot.words, readerAt(this.#snapshot.readerId) + READER_HOLD, HOLD_NONE);
-  }
-}
-
-/** Views of a kind's old and new states: of two memories when the store was renewed. */
-interface BatchViews {
-  readonly before: KindView<unknown>;
-  readonly after: KindView<unknown>;
-}
-
-/** A batch as the listener sees it: views are made while it is walked. */
-class Batch implements ChangeBatch<unknown> {
-  readonly kind: ChangeBatch<unknown>["kind"];
-  readonly #changes: readonly number[];
-  readonly #views: BatchViews;
-
-  constructor(kind: ChangeBatch<unknown>["kind"], changes: readonly number[], views: BatchViews) {
-    this.kind = kind;
-    this.#changes = changes;
-    this.#views = views;
-  }
-
-  get size(): number {
-    return this.#changes.length / 3;
-  }
-
-  *[Symbol.iterator](): IterableIterator<Change<unknown>> {
-    for (let i = 0; i < this.#changes.length; i += 3) {
-      yield this.#change(this.#changes[i], this.#changes[i + 1], this.#changes[i + 2]);
-    }
-  }
-
-  #change(op: number, old: number, now: number): Change<unknown> {
-    const { before, after } = this.#views;
-    switch (op) {
-      case ADDED:
-        return { op: "added", old: undefined, new: after.viewOf(now) };
-      case UPDATED:
-        return { op: "updated", old: before.viewOf(old), new: after.viewOf(now) };
-      case DELETED:
-        return { op: "deleted", old: before.viewOf(old), new: undefined };
-      default:
-        return { op: "resync", old: undefined, new: after.viewOf(now) };
-    }
   }
 }

@@ -1,5 +1,5 @@
 import { hashBytes, mixIn, sameStretch } from "./hash.ts";
-import type { KindView } from "./kind-view.ts";
+import type { KindEntry } from "./kind-entry.ts";
 import {
   isAfter,
   KIND_PRIMARY,
@@ -21,13 +21,13 @@ export const UPDATED = 2;
 export const DELETED = 3;
 export const RESYNC = 4;
 
-/** One of the two memories that are compared; pinned. */
+/** An opened kind in its memory, which is pinned. */
 export interface Side {
   readonly snapshot: Snapshot;
-  kindView(number: number): KindView<unknown>;
+  readonly kind: KindEntry;
 }
 
-/** What listeners were shown: all that was visible in a memory at a version. */
+/** What listeners were shown: all that was visible of a kind at a version. */
 export interface Shown {
   readonly side: Side;
   readonly held: number;
@@ -36,13 +36,13 @@ export interface Shown {
 }
 
 /**
- * The changes that lead from what was shown to what is in another memory now, by key, uid and resourceVersion: what was
- * deleted first, then what changed, then what is new.
+ * The changes that lead from what was shown to what is in another memory, or under another plan, now, by key, uid and
+ * resourceVersion: what was deleted first, then what changed, then what is new.
  */
-export function changesBetween({ side, held, isWhole }: Shown, next: Side, kind: number): number[] {
-  const { table, high } = side.kindView(kind).slots;
-  const after = next.kindView(kind).slots;
-  const lookup = new KeyLookup(side.snapshot, next.snapshot, kind);
+export function changesBetween({ side, held, isWhole }: Shown, next: Side): number[] {
+  const { table, high } = side.kind.slots;
+  const after = next.kind.slots;
+  const lookup = new KeyLookup(side.snapshot, next);
   const kept = new Uint8Array(after.high + 1);
   const from = { words: side.snapshot.words, bytes: side.snapshot.memory.bytes, at: 0 };
   const to = { words: next.snapshot.words, bytes: next.snapshot.memory.bytes, at: 0 };
@@ -77,6 +77,32 @@ export function changesBetween({ side, held, isWhole }: Shown, next: Side, kind:
   return changes.concat(changed);
 }
 
+/** All that was shown, as deleted. */
+export function deletionOf({ side, held, isWhole }: Shown): number[] {
+  const { table, high } = side.kind.slots;
+  const changes: number[] = [];
+  for (let slot = 1; slot <= high; slot++) {
+    const shown = shownRecord(side.snapshot, table, slot, held, isWhole);
+    if (shown !== 0) {
+      changes.push(DELETED, shown, 0);
+    }
+  }
+  return changes;
+}
+
+/** All that is there, as added. */
+export function initialSet({ snapshot, kind }: Side): number[] {
+  const { table, high } = kind.slots;
+  const changes: number[] = [];
+  for (let slot = 1; slot <= high; slot++) {
+    const record = snapshot.visible(table, slot);
+    if (record !== 0 && !snapshot.isDeleted(record)) {
+      changes.push(ADDED, 0, record);
+    }
+  }
+  return changes;
+}
+
 /** The record of an object that was shown: as it was then, or, when that is lost, its last one. 0: it was not shown. */
 function shownRecord(snapshot: Snapshot, table: number, slot: number, held: number, isWhole: boolean): number {
   const { words } = snapshot;
@@ -101,11 +127,11 @@ class KeyLookup implements TagMatcher {
   #namespace = 0;
   #name = 0;
 
-  constructor(from: Snapshot, to: Snapshot, kind: number) {
+  constructor(from: Snapshot, { snapshot, kind }: Side) {
     this.#from = from;
-    this.#to = to;
-    this.#base = kindAt(kind);
-    this.#slots = Atomics.load(to.words, this.#base + KIND_SLOTS);
+    this.#to = snapshot;
+    this.#base = kindAt(kind.number);
+    this.#slots = Atomics.load(snapshot.words, this.#base + KIND_SLOTS);
   }
 
   /** Its record there; 0 for none. */

@@ -3,10 +3,10 @@ import type { Kind } from "../kinds/kind.ts";
 import type { RowPlan } from "../kinds/plan.ts";
 import { legacyOf } from "./attachment.ts";
 import type { StoreHandle } from "./handle.ts";
-import { KIND_COUNT, MAX_KINDS, VERSION } from "./layout.ts";
+import { KIND_COUNT, KIND_FROM, kindAt, MAX_KINDS, VERSION } from "./layout.ts";
 import { reserveMemory } from "./memory.ts";
-import type { StoreReader } from "./reader.ts";
-import { type ReaderOptions, SharedStoreReader } from "./shared-reader.ts";
+import type { StoreReader, Subscription } from "./reader.ts";
+import { type ReaderOptions, SharedStoreReader, warn } from "./shared-reader.ts";
 import { freeReader } from "./snapshot.ts";
 import type { StoreWriter } from "./store.ts";
 import { SharedStoreWriter } from "./store-writer.ts";
@@ -29,6 +29,12 @@ export interface StoreOptions {
   readonly onError?: (error: unknown, kind: string) => void;
 }
 
+/** How to renew a store. */
+export interface RenewOptions extends TakeOverOptions {
+  /** The kinds of the new memory. Default: those of the old one. Kinds that are left out vanish when the reader goes over. */
+  readonly plans?: readonly RowPlan[];
+}
+
 /** A store, in the thread that made it. */
 export interface Store<Kinds extends readonly Kind[] = readonly Kind[]> {
   /** The one writer. Throws STORE_HAS_WRITER. */
@@ -43,9 +49,12 @@ export interface Store<Kinds extends readonly Kind[] = readonly Kind[]> {
    * new memory. This thread's reader goes on serving the old one until each kind that was complete there is complete in the
    * new one; then it goes over in one step, and its listeners get at most one batch each, of what differs. Deleted objects
    * of the old memory are not remembered. A renewal before that replaces the memory that was being filled. Readers of other
-   * threads want `StoreReader.renew(handle)`. Throws STORE_NO_MEMORY, STORE_TOO_MANY_READERS, STORE_CLOSED.
+   * threads want `StoreReader.renew(handle)`; see `onRenewed`. Throws STORE_NO_MEMORY, STORE_TOO_MANY_READERS, STORE_CLOSED,
+   * STORE_TOO_MANY_KINDS.
    */
-  renew(options?: TakeOverOptions): void;
+  renew(options?: RenewOptions): void;
+  /** Calls back after each renewal with what `handle()` gives from then on, to be posted to the readers of other threads. */
+  onRenewed(listener: (handle: StoreHandle) => void): Subscription;
   /**
    * Gives the place of a reader free whose thread ended without closing it. In a store that is renewed, agree on a
    * `readerId` with threads that may end so: then the place is the same in each memory.
@@ -59,13 +68,14 @@ export interface Store<Kinds extends readonly Kind[] = readonly Kind[]> {
 export function createStore<Kinds extends readonly Kind[] = readonly Kind[]>(options: StoreOptions = {}): Store<Kinds> {
   const { backend = "shared", plans = [], maxBytes = DEFAULT_MAX_BYTES } = options;
   const { keepDeletedMs = DEFAULT_KEEP_DELETED_MS } = options;
-  if (plans.length > MAX_KINDS) {
-    throw new FairleadError("STORE_TOO_MANY_KINDS", `a store cannot hold more than ${MAX_KINDS} kinds`);
-  }
-  let handle = reserve({ plans, maxBytes, keepDeletedMs });
+  // Unique in the process, which is as far as shared memory reaches.
+  const store = `store-${process.hrtime.bigint()}`;
+  const onError = options.onError ?? warn;
+  const listeners = new Set<(handle: StoreHandle) => void>();
+  let handle = reserve({ store, plans, maxBytes, keepDeletedMs });
   let reader: SharedStoreReader<Kinds> | undefined;
   const ownReader = (): SharedStoreReader<Kinds> => {
-    reader ??= new SharedStoreReader<Kinds>(handle, { onError: options.onError });
+    reader ??= new SharedStoreReader<Kinds>(handle, { onError });
     return reader;
   };
   return {
@@ -77,11 +87,26 @@ export function createStore<Kinds extends readonly Kind[] = readonly Kind[]>(opt
       }
       return handle;
     },
-    renew: (takeOver = {}) => {
+    renew: (how = {}) => {
       const own = ownReader();
-      const next = reserve({ ...handle, ...legacyOf(handle) });
-      own.renewAsOwner(next, takeOver);
+      const legacy = legacyOf(handle);
+      const next = reserve({ ...handle, ...legacy, plans: how.plans ?? legacy.plans });
+      own.renewAsOwner(next, how);
       handle = next;
+      for (const listener of backend === "local" ? [] : [...listeners]) {
+        try {
+          listener(next);
+        } catch (error) {
+          onError(error, "renewal");
+        }
+      }
+    },
+    onRenewed: (listener) => {
+      // A listener of its own for each call, so that one function can be given twice.
+      const own = (next: StoreHandle): void => listener(next);
+      listeners.add(own);
+      const stop = (): void => void listeners.delete(own);
+      return { stop, [Symbol.dispose]: stop };
     },
     releaseReader: (readerId) => releaseReader(handle, readerId),
     close: () => reader?.close(),
@@ -90,10 +115,16 @@ export function createStore<Kinds extends readonly Kind[] = readonly Kind[]>(opt
 
 /** Takes memory for a store that is empty. */
 function reserve(options: Omit<StoreHandle, "buffer">): StoreHandle {
+  if (options.plans.length > MAX_KINDS) {
+    throw new FairleadError("STORE_TOO_MANY_KINDS", `a store cannot hold more than ${MAX_KINDS} kinds`);
+  }
   const buffer = reserveMemory(options.maxBytes);
   const words = new Int32Array(buffer);
   words[VERSION] = 1;
   words[KIND_COUNT] = options.plans.length;
+  for (let number = 0; number < options.plans.length; number++) {
+    words[kindAt(number) + KIND_FROM] = words[VERSION];
+  }
   return { ...options, buffer };
 }
 

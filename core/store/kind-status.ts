@@ -14,6 +14,19 @@ import type { Memory } from "./memory.ts";
 import type { KindCounter, KindStatus, KindStatusWriter } from "./store.ts";
 
 const TRIES = 1000;
+const COUNTERS: readonly KindCounter[] = [
+  "events",
+  "bytes",
+  "lists",
+  "watches",
+  "reconnects",
+  "relists",
+  "errors",
+  "refused",
+  "drift",
+  "audits",
+  "brokenFrames",
+];
 
 /** Writes the counters of one kind. Ingest thread only. */
 export class KindStatusCells implements KindStatusWriter {
@@ -29,6 +42,13 @@ export class KindStatusCells implements KindStatusWriter {
 
   add(counter: KindCounter, amount: number): void {
     this.#memory.floats[this.#floats + FLOATS[counter]] += amount;
+  }
+
+  /** Goes on from the counters of the kind whose place this one takes. */
+  addAll(before: KindStatusCells): void {
+    for (const counter of COUNTERS) {
+      this.add(counter, before.#memory.floats[before.#floats + FLOATS[counter]]);
+    }
   }
 
   synced(value: boolean): void {

@@ -123,6 +123,11 @@ export class KindTable implements KindWriter, ValidEntries, TagMatcher {
     return this.#size;
   }
 
+  /** Words of all its records. */
+  get liveWords(): number {
+    return this.#liveWords;
+  }
+
   /** The initial set is, or was, complete: listeners hear of what changes. */
   get isHeard(): boolean {
     this.#wasSynced ||= this.#words[this.#base + KIND_SYNCED] === 1;
@@ -304,6 +309,10 @@ export class KindTable implements KindWriter, ValidEntries, TagMatcher {
 
   /** True when a record is still the newest or an older state of its object. Then `to` takes its place, if not 0. */
   relocate(slot: number, from: number, to: number): boolean {
+    if (slot > this.#high) {
+      // Of a kind that had this number before.
+      return false;
+    }
     const words = this.#words;
     let pointer = this.#slotAt(slot);
     while (words[pointer] > 0) {
@@ -332,6 +341,28 @@ export class KindTable implements KindWriter, ValidEntries, TagMatcher {
         }
       }
     }
+  }
+
+  /** Gives all memory back: no reader looks at the kind any more. From now on it is empty and takes nothing. */
+  release(): void {
+    const words = this.#words;
+    const slots = words[this.#base + KIND_SLOTS];
+    for (let slot = 1; slot <= this.#high; slot++) {
+      for (let record = words[slots + slot * SLOT_WORDS]; record > 0; ) {
+        const older = words[record + RECORD_PREVIOUS];
+        this.#drop(record);
+        record = older;
+      }
+    }
+    this.#high = 0;
+    this.#size = 0;
+    this.#refused = 0;
+    this.#seen = undefined;
+    this.#primary.release();
+    this.#uids.release();
+    this.#values.release();
+    Atomics.store(words, this.#base + KIND_SLOTS, 0);
+    this.#host.allocator.dropBlock(slots, (words[slots] + 1) * SLOT_WORDS);
   }
 
   isValid(slot: number, hash: number): boolean {

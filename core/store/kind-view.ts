@@ -1,6 +1,6 @@
 import { FairleadError } from "../errors.ts";
 import type { RowPlan } from "../kinds/plan.ts";
-import { hashBytes, mixIn, sameStretch } from "./hash.ts";
+import { hashBytes, mixIn } from "./hash.ts";
 import {
   type IndexSpec,
   indexSpecs,
@@ -11,28 +11,31 @@ import {
   pairOfNames,
   probeFor,
 } from "./index-plan.ts";
+import type { OpenedKind } from "./kind-entry.ts";
 import {
   isAfter,
   KIND_COUNTS,
+  KIND_FROM,
   KIND_HIGH,
   KIND_PRIMARY,
+  KIND_SERIAL,
   KIND_SLOTS,
   KIND_UIDS,
+  KIND_UNTIL,
   KIND_VALUES,
   kindAt,
   LIST_COUNT,
   LIST_HEADER,
   LIST_STALE,
+  NO_KIND,
   RECORD_HEADER,
-  SLOT_WORDS,
 } from "./layout.ts";
+import { KeyMatcher, UidMatcher } from "./object-matcher.ts";
 import type { DeletedObjects, KindObjects, LabelExpression, Selection } from "./reader.ts";
-import { FLAG_UID_TEXT, ROW_FLAGS, ROW_NAME, ROW_NAMESPACE, ROW_UID } from "./row.ts";
-import { uidWordsHash, uuidWords } from "./row-text.ts";
 import type { Snapshot } from "./snapshot.ts";
-import { findTagged, type TagMatcher } from "./tag-table.ts";
+import { findTagged } from "./tag-table.ts";
 import { findValue } from "./value-index.ts";
-import { type MakeView, viewMaker } from "./view-class.ts";
+import { type MakeView, partMaker, viewMaker } from "./view-class.ts";
 
 /** The objects of one kind in the pinned snapshot. `View` is what `viewMaker` makes for the kind. */
 export class KindView<View> implements KindObjects<View, string> {
@@ -41,7 +44,11 @@ export class KindView<View> implements KindObjects<View, string> {
   readonly #snapshot: Snapshot;
   readonly #words: Int32Array;
   readonly #bytes: Uint8Array;
-  readonly #base: number;
+  readonly #kind: OpenedKind;
+  /** Address of the kind's words, or of those of no kind. */
+  #base: number;
+  /** The read in which the kind was last seen to be there. */
+  #checked = 0;
   readonly #make: (row: number) => View;
   readonly #specs: readonly IndexSpec[];
   readonly #labels: IndexSpec | undefined;
@@ -53,21 +60,26 @@ export class KindView<View> implements KindObjects<View, string> {
   #marks = new Int32Array(0);
   #query = 0;
 
-  constructor(snapshot: Snapshot, plan: RowPlan, number: number) {
-    this.plan = plan;
+  /** `part`: what may be seen of the kind. Default: all of its plan. */
+  constructor(snapshot: Snapshot, kind: OpenedKind, part?: RowPlan) {
+    this.plan = part ?? kind.plan;
     this.#snapshot = snapshot;
     this.#words = snapshot.words;
     this.#bytes = snapshot.memory.bytes;
-    this.#base = kindAt(number);
-    const make: MakeView = viewMaker(plan, snapshot);
+    this.#kind = kind;
+    this.#base = kindAt(kind.number);
+    const make: MakeView = part === undefined ? viewMaker(kind.plan, snapshot) : partMaker(kind.plan, part, snapshot);
     // The class is made from the plan; `View` is the type of the kind that the plan was made from.
     this.#make = make as (row: number) => View;
-    this.#specs = indexSpecs(plan);
-    const labels = plan.indexes.find((index) => index.on === "labels");
+    const { indexes, cells } = this.plan;
+    const isSeen = (spec: IndexSpec): boolean =>
+      spec.name === NAMESPACE_INDEX || indexes.some((index) => index.name === spec.name);
+    this.#specs = indexSpecs(kind.plan).filter(isSeen);
+    const labels = indexes.find((index) => index.on === "labels");
     this.#labels = this.#specs.find((spec) => spec.name === labels?.name);
-    this.#labelsAt = plan.cells.find((cell) => cell.field === "labels")?.at ?? 0;
-    this.#key = new KeyMatcher(snapshot, this.#base);
-    this.#uid = new UidMatcher(snapshot, this.#base);
+    this.#labelsAt = cells.find((cell) => cell.field === "labels")?.at ?? 0;
+    this.#key = new KeyMatcher(snapshot);
+    this.#uid = new UidMatcher(snapshot);
     this.deleted = {
       get: (namespaceOrKey, name) => this.#get(namespaceOrKey, name, true),
       byUid: (uid) => this.#byUid(uid, true),
@@ -171,23 +183,22 @@ export class KindView<View> implements KindObjects<View, string> {
     return first === undefined ? this.#scan(false, accepts) : this.#withValue(first, false, accepts);
   }
 
-  /** Visits the slots of all records in use, for the change reader. */
-  get slots(): { readonly table: number; readonly high: number } {
-    const table = Atomics.load(this.#words, this.#base + KIND_SLOTS);
-    return { table, high: this.#high(table) };
-  }
-
   /** The view of a record. */
   viewOf(record: number): View {
     return this.#make(record + RECORD_HEADER);
   }
 
   #check(): void {
-    if (!this.#snapshot.isOpen) {
+    const { serial, isOpen } = this.#snapshot;
+    if (!isOpen) {
       throw new FairleadError(
         "STORE_VIEW_EXPIRED",
         "the store was read outside of read(); use the view only inside the callback that it was given to",
       );
+    }
+    if (this.#checked !== serial) {
+      this.#checked = serial;
+      this.#base = kindAt(isShown(this.#snapshot, this.#kind) ? this.#kind.number : NO_KIND);
     }
   }
 
@@ -212,14 +223,14 @@ export class KindView<View> implements KindObjects<View, string> {
     }
     const size = dictionary.encode(wanted);
     const hash = mixIn(hashBytes(dictionary.encoded, 0, size), id);
-    this.#key.set(id, dictionary.encoded, size);
+    this.#key.set(this.#base, id, dictionary.encoded, size);
     const slot = findTagged(this.#snapshot.memory, this.#base + KIND_PRIMARY, hash, this.#key);
     return slot === 0 ? 0 : this.#snapshot.visibleOfKey(this.#key.slots, slot, isDeleted);
   }
 
   #byUid(uid: string, isDeleted: boolean): View | undefined {
     this.#check();
-    const hash = this.#uid.set(uid, isDeleted);
+    const hash = this.#uid.set(this.#base, uid, isDeleted);
     const slot = hash === 0 ? 0 : findTagged(this.#snapshot.memory, this.#base + KIND_UIDS, hash, this.#uid);
     return slot === 0 ? undefined : this.#make(this.#uid.record + RECORD_HEADER);
   }
@@ -235,7 +246,10 @@ export class KindView<View> implements KindObjects<View, string> {
       const names = this.#specs.map((candidate) => candidate.name).join(", ") || "none";
       throw new FairleadError(
         "STORE_INDEX_NOT_DECLARED",
-        `"${this.plan.name}" has no index "${name}" (it has: ${names}); an index is there while its field is selected`,
+        `"${this.plan.name}" has no index "${name}" (it has: ${names}); ` +
+          (this.plan === this.#kind.plan
+            ? "an index is there while its field is selected"
+            : 'an index is there while its field is in "needs"'),
         { facts: { kind: this.plan.name, index: name } },
       );
     }
@@ -334,9 +348,10 @@ export class KindView<View> implements KindObjects<View, string> {
 
   #count(): number {
     let count = 0;
-    const { table, high } = this.slots;
+    const slots = Atomics.load(this.#words, this.#base + KIND_SLOTS);
+    const high = this.#high(slots);
     for (let slot = 1; slot <= high; slot++) {
-      const record = this.#snapshot.visible(table, slot);
+      const record = this.#snapshot.visible(slots, slot);
       count += record !== 0 && !this.#snapshot.isDeleted(record) ? 1 : 0;
     }
     return count;
@@ -385,95 +400,19 @@ export class KindView<View> implements KindObjects<View, string> {
   }
 }
 
+/** False for a kind that was dropped, or got another plan: a view of it that somebody kept is empty then. */
+function isShown({ words, version }: Snapshot, { number, serial }: OpenedKind): boolean {
+  const base = kindAt(number);
+  const from = Atomics.load(words, base + KIND_FROM);
+  const until = Atomics.load(words, base + KIND_UNTIL);
+  return (
+    from !== 0 &&
+    !isAfter(from, version) &&
+    (until === 0 || isAfter(until, version)) &&
+    Atomics.load(words, base + KIND_SERIAL) === serial &&
+    Atomics.load(words, base + KIND_FROM) === from
+  );
+}
+
 /** Neither an id nor what `DictionaryReader.id` gives for unknown strings. */
 const NO_LABEL = -2;
-
-/** Compares objects with a wanted key. */
-class KeyMatcher implements TagMatcher {
-  readonly #words: Int32Array;
-  readonly #bytes: Uint8Array;
-  readonly #base: number;
-  slots = 0;
-  #namespace = 0;
-  #name: Uint8Array = new Uint8Array(0);
-  #size = 0;
-
-  constructor(snapshot: Snapshot, base: number) {
-    this.#words = snapshot.words;
-    this.#bytes = snapshot.memory.bytes;
-    this.#base = base;
-  }
-
-  set(namespace: number, name: Uint8Array, size: number): void {
-    this.slots = Atomics.load(this.#words, this.#base + KIND_SLOTS);
-    this.#namespace = namespace;
-    this.#name = name;
-    this.#size = size;
-  }
-
-  matches(slot: number): boolean {
-    const words = this.#words;
-    if (slot > words[this.slots]) {
-      this.slots = Atomics.load(words, this.#base + KIND_SLOTS);
-    }
-    const record = Atomics.load(words, this.slots + slot * SLOT_WORDS);
-    const row = record + RECORD_HEADER;
-    if (record === 0 || words[row + ROW_NAMESPACE] !== this.#namespace) {
-      return false;
-    }
-    const name = row + words[row + ROW_NAME];
-    return words[name] === this.#size && sameStretch(this.#bytes, (name + 1) * 4, this.#name, 0, this.#size);
-  }
-}
-
-/** Compares visible objects with a wanted uid. */
-class UidMatcher implements TagMatcher {
-  readonly #snapshot: Snapshot;
-  readonly #base: number;
-  /** The record that matched. */
-  record = 0;
-  #isDeleted = false;
-  #words: readonly number[] | undefined;
-  #text: Uint8Array = new Uint8Array(0);
-
-  constructor(snapshot: Snapshot, base: number) {
-    this.#snapshot = snapshot;
-    this.#base = base;
-  }
-
-  /** Gives the hash to look for. */
-  set(uid: string, isDeleted: boolean): number {
-    this.#isDeleted = isDeleted;
-    this.#words = uuidWords(uid);
-    if (this.#words !== undefined) {
-      const [a, b, c, d] = this.#words;
-      return uidWordsHash(a, b, c, d);
-    }
-    const { dictionary } = this.#snapshot;
-    const size = dictionary.encode(uid);
-    this.#text = dictionary.encoded.slice(0, size);
-    return size === 0 ? 0 : hashBytes(this.#text, 0, size) || 1;
-  }
-
-  matches(slot: number): boolean {
-    const { words, memory } = this.#snapshot;
-    const slots = Atomics.load(words, this.#base + KIND_SLOTS);
-    const record = this.#snapshot.visible(slots, slot);
-    if (record === 0 || this.#snapshot.isDeleted(record) !== this.#isDeleted) {
-      return false;
-    }
-    this.record = record;
-    const row = record + RECORD_HEADER;
-    const uid = row + ROW_UID;
-    const isText = (words[row + ROW_FLAGS] & FLAG_UID_TEXT) !== 0;
-    if (this.#words !== undefined) {
-      return !isText && this.#words.every((word, i) => words[uid + i] === word);
-    }
-    const at = row + words[uid];
-    return (
-      isText &&
-      words[at] === this.#text.length &&
-      sameStretch(memory.bytes, (at + 1) * 4, this.#text, 0, this.#text.length)
-    );
-  }
-}

@@ -10,7 +10,7 @@ export const SEGMENT_WORDS = 1 << 16;
 export const VERSION = 1;
 /** Goes up with every commit and every change of a kind's `synced`; sleeping readers wait on it. */
 export const NOTIFY = 2;
-/** Kinds that readers may know of. */
+/** Numbers of kinds that were ever given out: no need to look further. */
 export const KIND_COUNT = 3;
 /** Changes committed so far (wraps). Stored before the version. */
 export const RING_HEAD = 4;
@@ -37,6 +37,8 @@ export const LIVE_WORDS = 15;
 export const PENDING_RECORDS = 16;
 /** 1 once the store's own reader went over to this memory from the one before. */
 export const SWITCHED = 17;
+/** Goes up whenever a kind is shown, hidden or forgotten: after the kind's own words, before the version of it. */
+export const KINDS_CHANGED = 18;
 
 /** Readers: each has a cache line of its own. */
 export const READERS = 64;
@@ -63,7 +65,7 @@ export const HOLD_DELETED = 3;
 export const MAX_KINDS = 256;
 export const KINDS = READERS + MAX_READERS * READER_WORDS;
 export const KIND_WORDS = 96;
-/** Address of the plan as JSON text (byte length, then bytes); 0 for kinds that were declared with the store. */
+/** Address of the plan as JSON text (byte length, then bytes); 0 for a kind that was declared with the store. */
 export const KIND_PLAN = 0;
 /** Addresses of the kind's tables; 0 until the writer opened it. */
 export const KIND_SLOTS = 1;
@@ -81,8 +83,16 @@ export const KIND_VERSION_SEQUENCE = 12;
 export const KIND_VERSION_SIZE = 13;
 export const KIND_VERSION_TEXT = 16;
 export const KIND_VERSION_BYTES = 96;
-/** Words of the newest records of the kind, as float. Floats begin at even words. */
+/** Version from which readers see the kind; 0 = they do not: the number is free, or the kind is being filled. */
+export const KIND_FROM = 40;
+/** Version from which readers do not see it any more; 0 = they go on. */
+export const KIND_UNTIL = 41;
+/** A number of its own for each kind that was ever opened under the same kind number; 0 for one that was declared. */
+export const KIND_SERIAL = 42;
+/** Counters and figures, as floats. Floats begin at even words. */
 export const KIND_FLOATS = 48;
+/** In the place of a kind's number: a kind without objects. Its words stay 0. */
+export const NO_KIND = MAX_KINDS;
 
 /** Which float of a kind holds what. */
 export const FLOATS = {

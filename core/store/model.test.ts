@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { attachReader, attachWriter, createStore } from "./create-store.ts";
-import { VERSION } from "./layout.ts";
+import { KIND_FROM, kindAt, VERSION } from "./layout.ts";
 import {
   checkObjects,
   type Gone,
@@ -319,7 +319,9 @@ for (const backend of ["local", "shared"] as const) {
         if (backend === "shared") {
           const handle = { ...store.handle() };
           if (isNearWrap) {
-            new Int32Array(handle.buffer)[VERSION] = 0x7ffffff8;
+            const words = new Int32Array(handle.buffer);
+            words[VERSION] = 0x7ffffff8;
+            words[kindAt(0) + KIND_FROM] = words[VERSION];
           }
           writer = attachWriter(handle);
           reader = attachReader<Kinds>(handle, { onError: rethrow });

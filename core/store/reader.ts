@@ -105,6 +105,13 @@ export interface WaitOptions {
   readonly timeoutMs?: number;
 }
 
+/** Which objects to copy out. */
+export interface DumpOptions {
+  /** At most so many. */
+  readonly limit?: number;
+  readonly namespace?: string;
+}
+
 /** What one kind takes. */
 export interface KindStats {
   readonly objects: number;
@@ -140,27 +147,27 @@ export interface StoreStats {
 export interface StoreReader<Kinds extends readonly Kind[] = readonly Kind[]> {
   /** The reader's place in the newest memory; `releaseReader` wants it when a thread ends without `close`. */
   readonly readerId: number;
-  /** Names of the kinds in the store. */
+  /** Names of the kinds in the store now: kinds may come and go. */
   readonly kinds: readonly string[];
   /**
    * Calls back with a view of one moment and gives what it returns. The callback is synchronous: a promise is a type error,
    * and STORE_ASYNC_READ. May be nested: the same moment.
    */
   read<T>(callback: (view: StoreView<Kinds>) => T extends PromiseLike<unknown> ? never : T): T;
-  /** Calls `listener` with the initial set once the kind is complete, then with what changes. */
+  /**
+   * Calls `listener` with the initial set once the kind is complete, then with what changes. When the kind is dropped all
+   * its objects are told as deleted; when it comes back, as added. Throws STORE_UNKNOWN_KIND.
+   */
   changes<K extends Kind>(kind: K, listener: ChangeListener<K>): Subscription;
   /** Resolves when the kinds (default: all) are complete. Rejects with STORE_NOT_SYNCED, or the signal's reason. */
   whenSynced(kinds?: readonly (string | { readonly name: string })[], options?: WaitOptions): Promise<void>;
-  /** Counters of a kind, as they are now. Throws STORE_UNKNOWN_KIND. */
+  /** Counters of a kind, as they are now; of one that was dropped: none, and phase 7. Throws STORE_UNKNOWN_KIND. */
   status(kind: string | { readonly name: string }): KindStatus;
   /** Seconds since the kind was last known to be current; Infinity before the first list. */
   staleness(kind: string | { readonly name: string }, nowMs?: number): number;
   stats(): StoreStats;
   /** Plain copies of a kind's objects. */
-  dump(
-    kind: string | { readonly name: string },
-    options?: { readonly limit?: number; readonly namespace?: string },
-  ): ObjectData[];
+  dump(kind: string | { readonly name: string }, options?: DumpOptions): ObjectData[];
   /**
    * For a reader in another thread than the store's, with the handle after `Store.renew`: goes over to the new memory as
    * the store's own reader does. Until then it serves from the old one. Throws STORE_CLOSED, STORE_BAD_PLAN for a handle of

@@ -287,14 +287,20 @@ test("a kind that nobody follows any more is not waited for; one that is out of 
   const old = new Filling(store);
   old.put(object(1, 1, 1));
   old.synced();
-  store.renew({ awaits: (kind) => kind !== "nodes", outOfReachMs: 0 });
-  const next = new Filling(store);
+  store.renew({ plans: [MODEL_KIND.plan()], outOfReachMs: 0 });
+  const next = store.writer().open(MODEL_KIND.plan());
   reader.flush();
   assert.equal(reader.stats().memories, 2);
-  next.pods.status.phase(6);
+  next.status.phase(6);
   reader.flush();
   assert.deepEqual(read(), []);
-  store.renew({ outOfReachMs: 60_000 });
+  assert.deepEqual(reader.kinds, ["pods"]);
+  assert.equal(
+    reader.read((view) => view.nodes.size),
+    0,
+    "a kind that is gone is empty",
+  );
+  store.renew({ plans: KINDS.map((kind) => kind.plan()), outOfReachMs: 60_000 });
   reader.flush();
   assert.equal(reader.stats().memories, 1, "nothing was complete: nothing is waited for");
   const third = new Filling(store);
@@ -342,13 +348,14 @@ test("a reader of another thread goes over with the new handle, at the latest wh
   const other = attachReader<Kinds>(store.handle(), { readerId: 7, onError: (error) => errors.push(error) });
   const fold = new Fold(other);
   other.flush();
-  store.renew({ awaits: (kind) => kind === "pods" });
+  store.renew({ outOfReachMs: 0 });
   other.renew(store.handle());
   assert.equal(other.readerId, 7);
   const next = new Filling(store);
   next.put(object(2, 1, 1));
   next.writer.commit();
   next.pods.status.synced(true);
+  next.nodes.status.phase(6);
   other.flush();
   assert.equal(other.stats().memories, 2, "it does not know that nodes are not waited for");
   reader.flush();

@@ -1,9 +1,12 @@
 import { FairleadError } from "../errors.ts";
 import type { Kind } from "../kinds/kind.ts";
+import type { RowPlan } from "../kinds/plan.ts";
 import { Attachment } from "./attachment.ts";
 import { type AnyListener, ChangeReader } from "./changes.ts";
 import { giveBackLater } from "./give-back.ts";
 import type { StoreHandle } from "./handle.ts";
+import type { KindEntry } from "./kind-entry.ts";
+import type { KindView } from "./kind-view.ts";
 import {
   DICTIONARY_BYTES,
   DICTIONARY_COUNT,
@@ -25,6 +28,7 @@ import {
 } from "./layout.ts";
 import type {
   ChangeListener,
+  DumpOptions,
   KindStats,
   ObjectData,
   StoreReader,
@@ -66,12 +70,15 @@ export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreRe
   readonly #changes: ChangeReader;
   readonly #waiters = new Set<Waiter>();
   readonly #view: Readonly<Record<string, unknown>>;
+  /** Each kind that was seen, by its name, with the plan that it had last. */
+  readonly #known = new Map<string, RowPlan>();
   /** The memory that reads are served from. */
   #memory: Attachment;
   #waker: Waker;
   #pending: Pending | undefined;
-  /** Kinds that the view has. */
-  #shown = 0;
+  /** What the known kinds were taken from. */
+  #learnt: ReadonlyMap<string, KindEntry> | undefined;
+  #learntNext: ReadonlyMap<string, KindEntry> | undefined;
   #isClosed = false;
   #callOffGiveBack = (): void => {};
 
@@ -80,7 +87,7 @@ export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreRe
     this.#memory = new Attachment(handle, options.readerId);
     this.#changes = new ChangeReader(this.#memory, options.onError ?? warn);
     this.#waker = this.#wakerOf(this.#memory);
-    this.#view = { kind: (name: string) => this.#memory.kindView(this.#number(name)) };
+    this.#view = { kind: (name: string) => this.#objects(this.#nameOf(name)) };
     this.#learnKinds();
   }
 
@@ -90,7 +97,7 @@ export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreRe
 
   get kinds(): readonly string[] {
     this.#learnKinds();
-    return this.#memory.plans.map((plan) => plan.name);
+    return [...new Set([...this.#memory.kinds.keys(), ...(this.#pending?.memory.kinds.keys() ?? [])])];
   }
 
   read<T>(callback: (view: StoreView<Kinds>) => T extends PromiseLike<unknown> ? never : T): T {
@@ -116,7 +123,17 @@ export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreRe
   changes<K extends Kind>(kind: K, listener: ChangeListener<K>): Subscription {
     this.#checkOpen();
     // The listener gets views of this kind; that their type is K's is known to the caller only.
-    const subscription = this.#changes.add(this.#number(kind), listener as AnyListener);
+    return this.#subscribe(this.#nameOf(kind), listener as AnyListener);
+  }
+
+  /** The same for a part of a kind that need not be there yet. */
+  changesOf(need: RowPlan, listener: AnyListener): Subscription {
+    this.#checkOpen();
+    return this.#subscribe(need.name, listener, need);
+  }
+
+  #subscribe(name: string, listener: AnyListener, need?: RowPlan): Subscription {
+    const subscription = this.#changes.add(name, listener, need);
     this.#waker.start();
     const stop = (): void => {
       subscription.stop();
@@ -127,11 +144,15 @@ export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreRe
 
   whenSynced(kinds?: readonly KindName[], options: WaitOptions = {}): Promise<void> {
     this.#checkOpen();
-    const numbers = (kinds ?? this.kinds).map((kind) => this.#number(kind));
+    const names = kinds?.map((kind) => this.#nameOf(kind));
+    return this.until(() => (names ?? this.kinds).filter((name) => !this.#memory.kinds.get(name)?.isSynced), options);
+  }
+
+  /** Resolves when `missing` gives no kinds any more; asked whenever something changed. Rejects as `whenSynced` does. */
+  until(missing: () => readonly string[], options: WaitOptions = {}): Promise<void> {
+    this.#checkOpen();
     const { signal, timeoutMs } = options;
     return new Promise((resolve, reject) => {
-      const missing = (): string[] =>
-        numbers.filter((number) => !this.#memory.isSynced(number)).map((number) => this.#memory.plans[number].name);
       const end = (): void => {
         this.#waiters.delete(waiter);
         clearTimeout(timer);
@@ -173,7 +194,30 @@ export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreRe
   }
 
   status(kind: KindName): KindStatus {
-    return this.#memory.status(this.#number(kind));
+    return this.statusOf(this.#nameOf(kind));
+  }
+
+  /** The same for a kind that need not be there. */
+  statusOf(name: string): KindStatus {
+    const { memory } = this.#pending ?? {};
+    const entry = this.#memory.kinds.get(name);
+    if (entry !== undefined) {
+      return this.#memory.status(entry);
+    }
+    const next = memory?.kinds.get(name);
+    // Nothing of it can be read before this reader goes over to the memory that has it.
+    return next === undefined || memory === undefined ? NO_STATUS : { ...memory.status(next), synced: false };
+  }
+
+  /** What someone who needs this part of a kind sees of it; nothing while it is not there, or has not all of that. */
+  objectsOf(need: RowPlan): KindView<unknown> {
+    return this.#memory.kinds.get(need.name)?.viewFor(need) ?? this.#memory.emptyView(need);
+  }
+
+  /** The initial set of a part of a kind can be read. */
+  isSyncedFor(need: RowPlan): boolean {
+    const entry = this.#memory.kinds.get(need.name);
+    return entry?.isSynced === true && entry.viewFor(need) !== undefined;
   }
 
   staleness(kind: KindName, nowMs: number = Date.now()): number {
@@ -182,8 +226,7 @@ export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreRe
   }
 
   stats(): StoreStats {
-    this.#learnKinds();
-    const { plans, snapshot } = this.#memory;
+    const { kinds, snapshot } = this.#memory;
     const { words } = snapshot;
     const segment = SEGMENT_WORDS * 4;
     let readers = 0;
@@ -192,7 +235,7 @@ export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreRe
     }
     return {
       version: Atomics.load(words, VERSION),
-      kinds: Object.fromEntries(plans.map((plan, number) => [plan.name, this.#kindStats(number)])),
+      kinds: Object.fromEntries([...kinds].map(([name, { number }]) => [name, this.#kindStats(number)])),
       segments: {
         records: words[RECORD_SEGMENTS],
         tables: words[TABLE_SEGMENTS],
@@ -207,21 +250,26 @@ export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreRe
     };
   }
 
-  dump(kind: KindName, options: { readonly limit?: number; readonly namespace?: string } = {}): ObjectData[] {
-    const number = this.#number(kind);
+  dump(kind: KindName, options: DumpOptions = {}): ObjectData[] {
+    const name = this.#nameOf(kind);
+    return this.dumpOf(() => this.#objects(name), options);
+  }
+
+  /** Plain copies of the objects of a view. */
+  dumpOf(objects: () => Iterable<unknown>, options: DumpOptions): ObjectData[] {
     const { limit = Number.POSITIVE_INFINITY, namespace } = options;
-    const objects: ObjectData[] = [];
+    const found: ObjectData[] = [];
     this.read(() => {
-      for (const view of this.#memory.kindView(number)) {
-        if (objects.length >= limit) {
+      for (const view of objects()) {
+        if (found.length >= limit) {
           break;
         }
         if (isDumpable(view) && (namespace === undefined || view.metadata.namespace === namespace)) {
-          objects.push(view.toJSON());
+          found.push(view.toJSON());
         }
       }
     });
-    return objects;
+    return found;
   }
 
   renew(handle: StoreHandle): void {
@@ -255,16 +303,13 @@ export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreRe
 
   #renew(handle: StoreHandle, options: TakeOverOptions, isOwner: boolean): void {
     this.#checkOpen();
-    this.#learnKinds();
     if (handle.buffer === (this.#pending?.memory ?? this.#memory).handle.buffer) {
       return;
     }
-    const missing = this.#memory.plans.find((plan, number) => handle.plans[number]?.name !== plan.name);
-    if (missing !== undefined) {
+    if (handle.store !== this.#memory.handle.store) {
       throw new FairleadError(
         "STORE_BAD_PLAN",
-        `"${missing.name}" is not where it was in the store that this reader should go over to; pass the handle that the ` +
-          "same store has after renew()",
+        "a reader cannot go over to another store; pass the handle that the same store has after renew()",
       );
     }
     this.#dropPending();
@@ -346,31 +391,46 @@ export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreRe
     };
   }
 
-  #number(kind: KindName): number {
-    this.#learnKinds();
+  #objects(name: string): KindView<unknown> {
+    const entry = this.#memory.kinds.get(name);
+    return entry === undefined ? this.#memory.emptyView(this.#planOf(name)) : entry.view;
+  }
+
+  #nameOf(kind: KindName): string {
     const name = typeof kind === "string" ? kind : kind.name;
-    const { plans } = this.#memory;
-    const number = plans.findIndex((plan) => plan.name === name);
-    if (number < 0) {
+    this.#planOf(name);
+    return name;
+  }
+
+  /** The plan that a kind has, or had. */
+  #planOf(name: string): RowPlan {
+    this.#learnKinds();
+    const plan = this.#known.get(name);
+    if (plan === undefined) {
       throw new FairleadError(
         "STORE_UNKNOWN_KIND",
-        `"${name}" is not in the store; it has ${plans.map((plan) => plan.name).join(", ") || "no kinds"}`,
+        `"${name}" is not in the store; it has ${this.kinds.join(", ") || "no kinds"}`,
         { facts: { kind: name } },
       );
     }
-    return number;
+    return plan;
   }
 
-  /** Looks for kinds that the writer announced. */
+  /** Looks for kinds that came since the last look. */
   #learnKinds(): void {
-    const memory = this.#memory;
-    memory.learnKinds();
-    for (; this.#shown < memory.plans.length; this.#shown++) {
-      const number = this.#shown;
-      Object.defineProperty(this.#view, memory.plans[number].name, {
-        enumerable: true,
-        get: () => this.#memory.kindView(number),
-      });
+    const { kinds } = this.#memory;
+    const pending = this.#pending?.memory.kinds;
+    if (kinds === this.#learnt && pending === this.#learntNext) {
+      return;
+    }
+    this.#learnt = kinds;
+    this.#learntNext = pending;
+    for (const { plan } of [...(pending?.values() ?? []), ...kinds.values()]) {
+      const { name } = plan;
+      if (!this.#known.has(name)) {
+        Object.defineProperty(this.#view, name, { enumerable: true, get: () => this.#objects(name) });
+      }
+      this.#known.set(name, plan);
     }
   }
 
@@ -380,6 +440,26 @@ export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreRe
     }
   }
 }
+
+/** Of a kind that is not there. */
+const NO_STATUS: KindStatus = {
+  synced: false,
+  currentAtMs: 0,
+  objects: 0,
+  events: 0,
+  bytes: 0,
+  lists: 0,
+  watches: 0,
+  reconnects: 0,
+  relists: 0,
+  errors: 0,
+  refused: 0,
+  drift: 0,
+  audits: 0,
+  brokenFrames: 0,
+  resourceVersion: "",
+  phase: 7,
+};
 
 interface Dumpable {
   readonly metadata: { readonly namespace?: string };
@@ -391,6 +471,7 @@ function isDumpable(view: unknown): view is Dumpable {
   return typeof view === "object" && view !== null && "toJSON" in view;
 }
 
-function warn(error: unknown, kind: string): void {
+/** Tells of what a listener threw by a process warning. */
+export function warn(error: unknown, kind: string): void {
   process.emitWarning(error instanceof Error ? error : String(error), { detail: `a listener of "${kind}" failed` });
 }

@@ -47,6 +47,10 @@ export class Snapshot {
     return this.#depth > 0;
   }
 
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
   /** Begins a read, or joins the one that is under way. */
   pin(): void {
     if (this.#closed) {

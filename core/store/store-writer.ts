@@ -3,17 +3,16 @@ import type { RowPlan } from "../kinds/plan.ts";
 import { Allocator } from "./allocator.ts";
 import { DictionaryWriter } from "./dictionary.ts";
 import type { StoreHandle } from "./handle.ts";
-import { KindTable, type TableHost } from "./kind-table.ts";
+import { KindRegister, type RegisterHost } from "./kind-register.ts";
+import { KindTable } from "./kind-table.ts";
 import {
   FLAG_KIND_SHIFT,
   HOLD_ALL,
   HOLD_BUSY,
   HOLD_DELETED,
   isAfter,
-  KIND_COUNT,
-  KIND_PLAN,
+  KIND_FROM,
   kindAt,
-  MAX_KINDS,
   NOTIFY,
   PENDING_RECORDS,
   READER_EPOCH,
@@ -52,17 +51,16 @@ const RAISE_AFTER = 1 << 29;
 const RAISE_KEEP = 1 << 28;
 
 /** The one writer of a store. Make it in the thread that writes. */
-export class SharedStoreWriter implements StoreWriter, TableHost {
+export class SharedStoreWriter implements StoreWriter, RegisterHost {
   readonly memory: Memory;
   readonly allocator: Allocator;
   readonly interner: DictionaryWriter;
   version: number;
   readonly #words: Int32Array;
-  readonly #declared: readonly RowPlan[];
   readonly #maxSegments: number;
   readonly #keepSeconds: number;
   readonly #holdWords: number;
-  readonly #tables: (KindTable | undefined)[] = [];
+  readonly #kinds: KindRegister;
   readonly #dirty: KindTable[] = [];
   /** (version, kind and slot, words) of records that are not the newest any more. */
   readonly #superseded = new WordQueue(3);
@@ -74,6 +72,7 @@ export class SharedStoreWriter implements StoreWriter, TableHost {
   #ringAt: number;
   #raisedAt: number;
   #changed = false;
+  #haveKindsChanged = false;
 
   /** Throws STORE_HAS_WRITER. */
   constructor(handle: StoreHandle) {
@@ -86,7 +85,6 @@ export class SharedStoreWriter implements StoreWriter, TableHost {
       );
     }
     this.#words = words;
-    this.#declared = handle.plans;
     this.#maxSegments = Math.ceil(handle.maxBytes / (SEGMENT_WORDS * 4));
     this.#holdWords = Math.max(1 << 16, handle.maxBytes >> 5);
     this.#keepSeconds = handle.keepDeletedMs / 1000;
@@ -96,26 +94,50 @@ export class SharedStoreWriter implements StoreWriter, TableHost {
     this.allocator.version = this.version;
     this.interner = new DictionaryWriter(this.memory, this.allocator);
     this.#ringAt = words[RING_HEAD];
+    this.#kinds = new KindRegister(this, handle.plans);
   }
 
   open(plan: RowPlan): KindWriter {
-    let number = this.#declared.findIndex((declared) => declared.name === plan.name);
-    if (this.#tables.some((table) => table?.plan.name === plan.name)) {
-      throw new FairleadError("STORE_KIND_EXISTS", `"${plan.name}" is in the store already; a kind is opened once`);
+    return this.#kinds.open(plan);
+  }
+
+  replace(plan: RowPlan): KindWriter {
+    return this.#kinds.replace(plan);
+  }
+
+  show(kind: KindWriter): void {
+    this.#kinds.show(asTable(kind));
+  }
+
+  drop(kind: KindWriter): void {
+    const table = asTable(kind);
+    const at = this.#dirty.indexOf(table);
+    if (at >= 0) {
+      this.#dirty.splice(at, 1);
     }
-    if (number >= 0 && JSON.stringify(this.#declared[number]) !== JSON.stringify(plan)) {
-      throw new FairleadError("STORE_BAD_PLAN", `"${plan.name}" was declared with other fields than it is opened with`);
+    this.#kinds.drop(table);
+  }
+
+  kindsChanged(): void {
+    this.#changed = true;
+    this.#haveKindsChanged = true;
+  }
+
+  forgotten(number: number): void {
+    const isOther = (place: number): boolean => place >>> SLOT_BITS !== number;
+    this.#superseded.filter((index) => isOther(this.#superseded.at(index, 1)));
+    this.#supersededWords = 0;
+    for (let i = 0; i < this.#superseded.length; i++) {
+      this.#supersededWords += this.#superseded.at(i, 2);
     }
-    if (number < 0) {
-      number = this.#words[KIND_COUNT];
-      if (number === MAX_KINDS) {
-        throw new FairleadError("STORE_TOO_MANY_KINDS", `a store cannot hold more than ${MAX_KINDS} kinds`);
-      }
-      this.#announce(plan, number);
+    this.#deleted.filter((index) => isOther(this.#deleted.at(index, 0)));
+    this.#unstamped = 0;
+    while (
+      this.#unstamped < this.#deleted.length &&
+      this.#deleted.at(this.#deleted.length - 1 - this.#unstamped, 1) === -1
+    ) {
+      this.#unstamped++;
     }
-    const table = new KindTable(this, plan, number);
-    this.#tables[number] = table;
-    return table;
   }
 
   commit(): void {
@@ -123,7 +145,8 @@ export class SharedStoreWriter implements StoreWriter, TableHost {
       return;
     }
     const words = this.#words;
-    let isHeard = false;
+    let isHeard = this.#haveKindsChanged;
+    this.#haveKindsChanged = false;
     for (const table of this.#dirty) {
       table.publish(this.version);
       isHeard ||= table.isHeard;
@@ -152,6 +175,7 @@ export class SharedStoreWriter implements StoreWriter, TableHost {
     for (; this.#unstamped > 0; this.#unstamped--) {
       this.#deleted.set(this.#deleted.length - this.#unstamped, 1, seconds);
     }
+    this.#kinds.forgetGone();
     this.#prune(Number.POSITIVE_INFINITY);
     this.#forget(seconds);
     this.#compact();
@@ -159,7 +183,7 @@ export class SharedStoreWriter implements StoreWriter, TableHost {
       this.#raise();
     }
     this.allocator.publish();
-    for (const table of this.#tables) {
+    for (const table of this.#kinds.tables) {
       table?.publishFigures();
     }
     this.#words[PENDING_RECORDS] = this.#superseded.length;
@@ -179,16 +203,20 @@ export class SharedStoreWriter implements StoreWriter, TableHost {
       return false;
     }
     const taken = allocator.fitsRecord(words) ? 0 : segments;
-    return allocator.recordSegments + taken <= this.#maxSegments;
+    return allocator.recordSegments + taken - this.#kinds.leavingSegments <= this.#maxSegments;
   }
 
   changed(kind: number, slot: number): void {
     const words = this.#words;
-    const table = this.#tables[kind];
+    const table = this.#kinds.tables[kind];
     if (table !== undefined && !this.#dirty.includes(table)) {
       this.#dirty.push(table);
     }
     this.#changed = true;
+    if (words[kindAt(kind) + KIND_FROM] === 0) {
+      // Nobody is shown it: listeners go over to it as a whole.
+      return;
+    }
     const at = RING + (this.#ringAt & (RING_ENTRIES - 1)) * 2;
     this.#ringAt = (this.#ringAt + 1) | 0;
     Atomics.store(words, RING_WRITTEN, this.#ringAt);
@@ -206,16 +234,6 @@ export class SharedStoreWriter implements StoreWriter, TableHost {
     this.#unstamped++;
   }
 
-  /** Tells readers of a kind that was not declared with the store. */
-  #announce(plan: RowPlan, number: number): void {
-    const text = Buffer.from(JSON.stringify(plan));
-    const address = this.allocator.block(1 + Math.ceil(text.length / 4));
-    this.#words[address] = text.length;
-    this.memory.bytes.set(text, (address + 1) * 4);
-    this.#words[kindAt(number) + KIND_PLAN] = address;
-    Atomics.store(this.#words, KIND_COUNT, number + 1);
-  }
-
   /** Drops what no reader needs any more, the oldest first. */
   #prune(limit: number): void {
     if (this.#supersededWords > this.#holdWords) {
@@ -228,7 +246,7 @@ export class SharedStoreWriter implements StoreWriter, TableHost {
       const place = queue.at(0, 1);
       this.#supersededWords -= queue.at(0, 2);
       queue.shift();
-      this.#tables[place >>> SLOT_BITS]?.prune(place & SLOT_MASK, needed);
+      this.#kinds.tables[place >>> SLOT_BITS]?.prune(place & SLOT_MASK, needed);
     }
     this.allocator.reclaim(read);
   }
@@ -273,7 +291,7 @@ export class SharedStoreWriter implements StoreWriter, TableHost {
     const queue = this.#deleted;
     const needed = this.#lowest(true);
     let size = 0;
-    for (const table of this.#tables) {
+    for (const table of this.#kinds.tables) {
       size += table?.size ?? 0;
     }
     const most = Math.max(4096, size);
@@ -285,7 +303,7 @@ export class SharedStoreWriter implements StoreWriter, TableHost {
         return;
       }
       queue.shift();
-      const table = this.#tables[place >>> SLOT_BITS];
+      const table = this.#kinds.tables[place >>> SLOT_BITS];
       const slot = place & SLOT_MASK;
       const [deletedAt, bornAt] = table?.deletedAt(slot) ?? [0, 0];
       if (table !== undefined && deletedAt !== 0) {
@@ -336,7 +354,7 @@ export class SharedStoreWriter implements StoreWriter, TableHost {
       const row = from + RECORD_HEADER;
       const size = RECORD_HEADER + words[row + ROW_SIZE];
       const slot = words[from + RECORD_SLOT];
-      const table = this.#tables[words[row + ROW_FLAGS] >>> FLAG_KIND_SHIFT];
+      const table = this.#kinds.tables[words[row + ROW_FLAGS] >>> FLAG_KIND_SHIFT];
       if (table?.relocate(slot, from, 0)) {
         const to = allocator.record(size);
         words.copyWithin(to, from, from + size);
@@ -350,12 +368,16 @@ export class SharedStoreWriter implements StoreWriter, TableHost {
   }
 
   #raise(): void {
-    const lowest = this.#lowest(true);
-    for (const table of this.#tables) {
-      table?.raiseVersions((lowest - RAISE_KEEP) | 0);
-    }
+    this.#kinds.raiseVersions((this.#lowest(true) - RAISE_KEEP) | 0);
     this.#raisedAt = this.version;
   }
+}
+
+function asTable(kind: KindWriter): KindTable {
+  if (!(kind instanceof KindTable)) {
+    throw new FairleadError("STORE_BAD_OPTION", `"${kind.plan.name}" was not opened by this writer`);
+  }
+  return kind;
 }
 
 /** The version after this one; 0 is not used. */

@@ -84,8 +84,23 @@ export interface KindStatusWriter {
 
 /** The one writer of a store. */
 export interface StoreWriter {
-  /** Adds a kind. Throws STORE_KIND_EXISTS. */
+  /** Adds a kind. Throws STORE_KIND_EXISTS, STORE_BAD_PLAN, STORE_TOO_MANY_KINDS. */
   open(plan: RowPlan): KindWriter;
+  /**
+   * Begins to fill a kind anew, under another plan: nobody sees it, and the one of the same name goes on, until `show`. A
+   * kind that is not there is opened. Throws STORE_KIND_EXISTS when it is being replaced already, STORE_TOO_MANY_KINDS.
+   */
+  replace(plan: RowPlan): KindWriter;
+  /**
+   * With the next commit a kind that `replace` gave takes the place of the one of the same name, to which nothing may be
+   * written any more. Listeners hear of what differs. Mark it as synced before.
+   */
+  show(kind: KindWriter): void;
+  /**
+   * With the next commit the kind is gone, and listeners are told that its objects are. Nothing may be written to it any
+   * more. Its memory is free when no reader needs it.
+   */
+  drop(kind: KindWriter): void;
   /** Publishes all puts and removes since the last commit as one version, and wakes readers once. Cheap when nothing changed. */
   commit(): void;
   /** Housekeeping: frees what no reader can see, drops old tombstones, compacts. Call a few times a second. */

@@ -87,6 +87,12 @@ export class TagTable {
     }
   }
 
+  /** Gives the table's memory back; it is not to be used any more. */
+  release(): void {
+    this.#allocator.dropBlock(this.#memory.words[this.#pointer], 1 + this.capacity);
+    Atomics.store(this.#memory.words, this.#pointer, 0);
+  }
+
   #find(hash: number, value: number): number {
     const { words } = this.#memory;
     const table = words[this.#pointer];

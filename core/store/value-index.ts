@@ -86,6 +86,20 @@ export class ValueIndex {
     }
   }
 
+  /** Gives the memory of the table and its lists back; it is not to be used any more. */
+  release(): void {
+    const { words } = this.#memory;
+    const table = words[this.#pointer];
+    const capacity = words[table];
+    for (let at = table + 1; at < table + 1 + capacity * 2; at += 2) {
+      if (words[at + 1] < 0) {
+        this.#dropList(-words[at + 1]);
+      }
+    }
+    Atomics.store(words, this.#pointer, 0);
+    this.#allocator.dropBlock(table, 1 + capacity * 2);
+  }
+
   #append(entry: number, list: number, slot: number): void {
     const { words } = this.#memory;
     const count = words[list + LIST_COUNT];

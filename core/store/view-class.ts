@@ -49,19 +49,58 @@ interface Shown {
   readonly get: (frame: Frame) => unknown;
 }
 
+/** Says that a field was not asked for. */
+type Refusal = (path: readonly string[], field: string) => FairleadError;
+
 /**
  * Makes the view class of a kind for one thread. The class has getters in the shape of the object's JSON; nothing is read
  * before it is asked for. Fields that the kind's table has, but which were not selected, throw STORE_FIELD_NOT_DECLARED.
  * Fields that nobody knows are undefined: to catch those would take a Proxy, which is slower.
  */
 export function viewMaker(plan: RowPlan, snapshot: Snapshot): MakeView {
-  const shown = [...headerFields(plan, snapshot), ...plan.cells.map((cell, i) => shownCell(plan, cell, i, snapshot))];
+  const refuse: Refusal = (path, field) =>
+    new FairleadError(
+      "STORE_FIELD_NOT_DECLARED",
+      `"${plan.name}" is followed without "${path.join(".")}"; add "${field}" to its selection: .select(…, "${field}")`,
+      { facts: { kind: plan.name, field } },
+    );
+  return makerOf({ plan, whole: plan, refuse, snapshot });
+}
+
+/** The same for a part of a plan: fields that only others asked for throw as well, and are not in the JSON. */
+export function partMaker(whole: RowPlan, part: RowPlan, snapshot: Snapshot): MakeView {
+  const refuse: Refusal = (path, field) =>
+    new FairleadError(
+      "STORE_FIELD_NOT_DECLARED",
+      `"${part.name}" is read without "${path.join(".")}"; add ` +
+        (field === "json" ? `keep: "slim" to "${part.name}" in "needs"` : `"${field}" to "${part.name}" in "needs"`),
+      { facts: { kind: part.name, field } },
+    );
+  return makerOf({ plan: part, whole, refuse, snapshot });
+}
+
+/** What the class of a kind's views is made of. */
+interface ClassParts {
+  /** The cells that views show. */
+  readonly plan: RowPlan;
+  /** All cells that the rows have. */
+  readonly whole: RowPlan;
+  readonly refuse: Refusal;
+  readonly snapshot: Snapshot;
+}
+
+function makerOf(parts: ClassParts): MakeView {
+  const { plan, whole, refuse, snapshot } = parts;
+  const shown = [...headerFields(plan, snapshot), ...plan.cells.map((cell, i) => shownCell(parts, cell, i))];
   const root: Branch = { steps: new Map() };
   for (const field of shown) {
     place(root, field.path, field.get);
   }
   for (const [field, data] of Object.entries(knownFields(plan))) {
-    placeMissing(root, plan, field, data);
+    placeMissing(root, data.derived ? [field] : data.path.split("."), field, refuse);
+  }
+  for (const cell of whole.cells) {
+    placeMissing(root, cell.shownAs, cell.field, refuse);
   }
   const isJsonKept = plan.cells.some((cell) => cell.type === "json");
   const json = shown.find((field) => isJsonKept && field.path[0] === "json");
@@ -114,12 +153,13 @@ function headerFields(plan: RowPlan, snapshot: Snapshot): Shown[] {
   ];
 }
 
-function shownCell(plan: RowPlan, cell: CellPlan, number: number, snapshot: Snapshot): Shown {
-  return { path: cell.shownAs, get: cellGetter(plan, cell, number, snapshot) };
+function shownCell(parts: ClassParts, cell: CellPlan, number: number): Shown {
+  return { path: cell.shownAs, get: cellGetter(parts, cell, number) };
 }
 
-function cellGetter(plan: RowPlan, cell: CellPlan, number: number, snapshot: Snapshot): (frame: Frame) => unknown {
-  const read: ReadCell = cellReader(cell, snapshot, cell.element && elementMaker(plan, cell, snapshot));
+function cellGetter(parts: ClassParts, cell: CellPlan, number: number): (frame: Frame) => unknown {
+  const { snapshot } = parts;
+  const read: ReadCell = cellReader(cell, snapshot, cell.element && elementMaker(parts, cell));
   const { at } = cell;
   switch (cell.type) {
     case "names":
@@ -144,22 +184,26 @@ function cellGetter(plan: RowPlan, cell: CellPlan, number: number, snapshot: Sna
 type MakeElement = (row: number, at: number) => object;
 
 /** The class of a list's elements is made when the first one is looked at: most lists never are. */
-function elementMaker(plan: RowPlan, list: CellPlan, snapshot: Snapshot): MakeElement {
+function elementMaker(parts: ClassParts, list: CellPlan): MakeElement {
   let make: MakeElement | undefined;
   return (row, at) => {
-    make ??= elementClass(plan, list, snapshot);
+    make ??= elementClass(parts, list);
     return make(row, at);
   };
 }
 
-function elementClass(plan: RowPlan, list: CellPlan, snapshot: Snapshot): MakeElement {
-  const shown = (list.element?.cells ?? []).map((cell, i) => shownCell(plan, cell, i, snapshot));
+function elementClass(parts: ClassParts, list: CellPlan): MakeElement {
+  const { plan, whole, refuse, snapshot } = parts;
+  const shown = (list.element?.cells ?? []).map((cell, i) => shownCell(parts, cell, i));
   const root: Branch = { steps: new Map() };
   for (const field of shown) {
     place(root, field.path, field.get);
   }
   for (const [part, data] of Object.entries(knownFields(plan)[list.field]?.element ?? {})) {
-    placeMissing(root, plan, `${list.field}.${part}`, data);
+    placeMissing(root, data.path.split("."), `${list.field}.${part}`, refuse);
+  }
+  for (const cell of whole.cells.find((other) => other.field === list.field)?.element?.cells ?? []) {
+    placeMissing(root, cell.shownAs, `${list.field}.${cell.field}`, refuse);
   }
   class Element extends Frame {
     toJSON(): unknown {
@@ -177,14 +221,9 @@ function knownFields(plan: RowPlan): Readonly<Record<string, FieldData>> {
 }
 
 /** Gives a field that was not selected a getter that says so, unless its place is taken. */
-function placeMissing(root: Branch, plan: RowPlan, field: string, data: FieldData): void {
-  const path = data.derived ? [field] : data.path.split(".");
+function placeMissing(root: Branch, path: readonly string[], field: string, refuse: Refusal): void {
   place(root, path, () => {
-    throw new FairleadError(
-      "STORE_FIELD_NOT_DECLARED",
-      `"${plan.name}" is followed without "${path.join(".")}"; add "${field}" to its selection: .select(…, "${field}")`,
-      { facts: { kind: plan.name, field } },
-    );
+    throw refuse(path, field);
   });
 }
 

@@ -44,6 +44,18 @@ export class WordQueue {
     }
   }
 
+  /** Takes away the groups for which `keeps` gives false. */
+  filter(keeps: (index: number) => boolean): void {
+    let kept = 0;
+    for (let index = 0; index < this.#length; index++) {
+      if (keeps(index)) {
+        const from = this.#place(index);
+        this.#items.copyWithin(this.#place(kept++), from, from + this.#width);
+      }
+    }
+    this.#length = kept;
+  }
+
   #place(index: number): number {
     const capacity = this.#items.length / this.#width;
     const at = this.#head + index;

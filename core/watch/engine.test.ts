@@ -291,13 +291,13 @@ describe("engine", () => {
       api.apply("nodes", "n1");
     });
     w.engine.start();
-    w.engine.addKind(NODES);
+    w.engine.setPlans([PODS, NODES]);
     await settle();
     assertEqual(w, "nodes");
-    w.engine.dropKind("pods");
+    w.engine.setPlans([NODES]);
     await settle();
-    assert.deepEqual([w.store.kind("pods").size, w.api.open.size], [0, 1]);
-    w.engine.addKind(PODS);
+    assert.deepEqual([[...w.store.kinds.keys()], w.api.open.size], [["nodes"], 1]);
+    w.engine.setPlans([PODS, NODES]);
     await settle();
     assertEqual(w);
     w.engine.stop();

@@ -3,12 +3,13 @@ import type { RowPlan } from "../kinds/plan.ts";
 import type { Transport } from "../kube/transport.ts";
 import { type Logger, silentLogger } from "../log.ts";
 import { RowBuilder } from "../store/row.ts";
-import type { KindWriter, StoreWriter } from "../store/store.ts";
+import type { StoreWriter } from "../store/store.ts";
 import { spread } from "./backoff.ts";
 import { type Clock, realClock, type Timer } from "./clock.ts";
 import { CommitBatch } from "./commit-batch.ts";
 import { type AuditResult, auditKind } from "./drift-audit.ts";
-import { KindGroup } from "./kind-group.ts";
+import { FollowedKinds } from "./followed-kinds.ts";
+import type { KindGroup } from "./kind-group.ts";
 import { WATCH_LIMITS, type WatchLimits } from "./limits.ts";
 import { LoadGate } from "./load-gate.ts";
 import { isInScope, type NamespaceScope, planScope, type ScopePlan } from "./namespace-scope.ts";
@@ -48,10 +49,12 @@ export interface KindActivity {
 /** Follows kinds into a store. Belongs to one thread. */
 export interface Engine {
   start(): void;
-  /** Follows one more kind, or a dropped one again. Throws STORE_KIND_EXISTS for a dropped kind with other fields. */
-  addKind(plan: RowPlan): void;
-  /** Stops following a kind; its objects vanish with tombstones. */
-  dropKind(name: string): void;
+  /**
+   * From now on these kinds are followed. New ones begin to load; those that are left out end, and vanish from the store;
+   * those with another plan are loaded anew while the old rows stay, until all new ones are there; the others are not
+   * touched. Throws STORE_KIND_EXISTS when a kind is named twice, STORE_TOO_MANY_KINDS, WATCH_STOPPED.
+   */
+  setPlans(plans: readonly RowPlan[]): void;
   /** Lists a kind again although its watch is healthy. */
   relist(name: string, reason: string): void;
   /** Something changed: kinds that wait for credentials, rights or the resource try again now. */
@@ -68,19 +71,13 @@ export function createEngine(options: EngineOptions): Engine {
   return new WatchEngine(options);
 }
 
-function isSamePlan(a: RowPlan, b: RowPlan): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
-}
-
 class WatchEngine implements Engine {
   readonly #options: EngineOptions;
   readonly #host: ReflectorHost;
   readonly #log: Logger;
   readonly #scope: NamespaceScope;
   readonly #scopePlan: ScopePlan;
-  readonly #groups = new Map<string, KindGroup>();
-  /** Writers of dropped kinds: a store knows each kind once. */
-  readonly #dropped = new Map<string, KindWriter>();
+  readonly #kinds: FollowedKinds;
   readonly #gate = new LoadGate(FIRST_LOADS_AT_ONCE);
   readonly #namespaces = new Set<string>();
   readonly #aborted = new AbortController();
@@ -109,9 +106,18 @@ class WatchEngine implements Engine {
         this.#log[level]({ kind: plan.name, namespace: scope.namespace, code, detail }, "watch");
       },
     };
-    for (const plan of options.plans) {
-      this.#open(plan);
-    }
+    this.#kinds = new FollowedKinds({
+      store: options.store,
+      reflectors: this.#host,
+      gate: this.#gate,
+      isComplete: (plan) => !plan.namespaced || this.#scopePlan.kind !== "follow",
+      begin: (group) => {
+        if (this.#state === "running") {
+          this.#follow(group);
+        }
+      },
+    });
+    this.#kinds.open(options.plans);
   }
 
   start(): void {
@@ -119,50 +125,40 @@ class WatchEngine implements Engine {
       return;
     }
     this.#state = "running";
-    if (this.#scopePlan.kind === "follow" && [...this.#groups.values()].some((group) => group.plan.namespaced)) {
-      this.#followNamespaces();
-    }
-    for (const group of this.#groups.values()) {
+    this.#followNamespaces();
+    for (const group of this.#kinds.all) {
       this.#follow(group);
     }
     this.#planMaintenance();
     this.#planAudit();
   }
 
-  addKind(plan: RowPlan): void {
-    const group = this.#open(plan);
-    if (this.#state === "running") {
-      if (this.#scopePlan.kind === "follow" && plan.namespaced) {
+  setPlans(plans: readonly RowPlan[]): void {
+    if (this.#state === "stopped") {
+      throw new FairleadError("WATCH_STOPPED", "the watch engine was stopped");
+    }
+    try {
+      this.#kinds.set(plans);
+    } finally {
+      if (this.#state === "running") {
         this.#followNamespaces();
       }
-      this.#follow(group);
-    }
-  }
-
-  dropKind(name: string): void {
-    const group = this.#groups.get(name);
-    if (group !== undefined) {
-      this.#groups.delete(name);
-      this.#dropped.set(name, group.writer);
-      group.stop();
-      group.writer.clear();
-      this.#host.batch.touch();
     }
   }
 
   relist(name: string, reason: string): void {
-    this.#groups.get(name)?.relist(reason);
+    this.#kinds.get(name)?.relist(reason);
   }
 
   wake(): void {
     this.#namespaceReflector?.wake();
-    for (const group of this.#groups.values()) {
+    for (const group of this.#kinds.all) {
       group.wake();
     }
   }
 
   async audit(name: string): Promise<AuditResult> {
-    const group = this.#groups.get(name);
+    const group = this.#kinds.get(name);
     if (group === undefined) {
       throw new FairleadError("WATCH_UNKNOWN_KIND", `"${name}" is not followed`);
     }
@@ -171,8 +167,8 @@ class WatchEngine implements Engine {
 
   status(): Readonly<Record<string, KindActivity>> {
     return Object.fromEntries(
-      [...this.#groups].map(([name, group]) => [
-        name,
+      this.#kinds.shown.map((group) => [
+        group.plan.name,
         {
           synced: group.synced,
           reflectors: group.reflectors.map(({ scope, state }) => ({ namespace: scope.namespace, state })),
@@ -191,20 +187,8 @@ class WatchEngine implements Engine {
     this.#auditTimer?.clear();
     this.#gate.clear();
     this.#namespaceReflector?.stop();
-    for (const group of this.#groups.values()) {
-      group.stop();
-    }
+    this.#kinds.stop();
     this.#host.batch.flush();
-  }
-
-  #open(plan: RowPlan): KindGroup {
-    const complete = !plan.namespaced || this.#scopePlan.kind !== "follow";
-    const dropped = this.#dropped.get(plan.name);
-    const writer = dropped !== undefined && isSamePlan(dropped.plan, plan) ? dropped : this.#options.store.open(plan);
-    this.#dropped.delete(plan.name);
-    const group = new KindGroup(plan, writer, this.#host, this.#gate, complete);
-    this.#groups.set(plan.name, group);
-    return group;
   }
 
   #follow(group: KindGroup): void {
@@ -225,16 +209,26 @@ class WatchEngine implements Engine {
     }
   }
 
+  /** Follows the namespaces while there are kinds in them, and the scope does not name them. */
   #followNamespaces(): void {
-    if (this.#namespaceReflector !== undefined) {
-      return;
+    const isNeeded = this.#scopePlan.kind === "follow" && this.#kinds.all.some((group) => group.plan.namespaced);
+    if (!isNeeded) {
+      this.#namespaceReflector?.stop();
+      this.#namespaceReflector = undefined;
+      this.#namespaces.clear();
+      this.#namespacesKnown = false;
+    } else if (this.#namespaceReflector === undefined) {
+      this.#startNamespaces();
     }
+  }
+
+  #startNamespaces(): void {
     const set = new NamespaceSet((name, exists) => this.#onNamespace(name, exists));
     const ignore = (): void => {};
     this.#namespaceReflector = new Reflector(NAMESPACE_PLAN, {}, set, this.#host, {
       synced: () => {
         this.#namespacesKnown = true;
-        for (const group of this.#groups.values()) {
+        for (const group of this.#kinds.all) {
           group.complete();
         }
       },
@@ -249,7 +243,7 @@ class WatchEngine implements Engine {
 
   /** Until the namespaces are known, what keeps us from them keeps us from every namespaced kind. */
   #onNamespacesPhase(phase: Phase): void {
-    for (const group of this.#groups.values()) {
+    for (const group of this.#kinds.all) {
       if (!this.#namespacesKnown && group.plan.namespaced) {
         group.writer.status.phase(PHASE[phase]);
       }
@@ -265,7 +259,7 @@ class WatchEngine implements Engine {
     } else {
       this.#namespaces.delete(name);
     }
-    for (const group of this.#groups.values()) {
+    for (const group of this.#kinds.all) {
       if (!group.plan.namespaced) {
         continue;
       }
@@ -296,7 +290,7 @@ class WatchEngine implements Engine {
 
   /** Objects that a full store refused are asked for again when there is room. */
   #relistRefused(): void {
-    for (const group of this.#groups.values()) {
+    for (const group of this.#kinds.all) {
       if (group.writer.needsRelist()) {
         group.refused = false;
         group.relist("the store has room again for objects that it refused");
@@ -324,7 +318,7 @@ class WatchEngine implements Engine {
   }
 
   async #auditAll(): Promise<void> {
-    for (const group of [...this.#groups.values()]) {
+    for (const group of this.#kinds.shown) {
       if (this.#state === "running" && group.synced) {
         await this.#audit(group);
       }
@@ -333,10 +327,10 @@ class WatchEngine implements Engine {
 
   async #audit(group: KindGroup): Promise<AuditResult> {
     const result = await auditKind(group, this.#host, this.#aborted.signal);
-    if (this.#state !== "running") {
+    const kind = group.plan.name;
+    if (this.#state !== "running" || this.#kinds.get(kind) !== group) {
       return result;
     }
-    const kind = group.plan.name;
     if (result.outcome === "skipped") {
       this.#log.info({ kind, detail: result.reason }, "drift audit skipped");
       return result;

@@ -20,8 +20,7 @@ export interface IngestRequest {
 }
 
 export type IngestAsk =
-  | { readonly kind: "addKind"; readonly plan: RowPlan }
-  | { readonly kind: "dropKind"; readonly name: string }
+  | { readonly kind: "setPlans"; readonly plans: readonly RowPlan[] }
   | { readonly kind: "relist"; readonly name: string; readonly reason: string }
   | { readonly kind: "wake" }
   | { readonly kind: "audit"; readonly name: string }

@@ -38,10 +38,8 @@ export function openIngestSide(
 
 function answer(ask: IngestAsk, engine: Engine, readFigures: () => IngestFigures): unknown {
   switch (ask.kind) {
-    case "addKind":
-      return engine.addKind(ask.plan);
-    case "dropKind":
-      return engine.dropKind(ask.name);
+    case "setPlans":
+      return engine.setPlans(ask.plans);
     case "relist":
       return engine.relist(ask.name, ask.reason);
     case "wake":

@@ -85,9 +85,9 @@ for (const mode of ["thread", "inline"] as const) {
     test("follows one more kind, and no longer one that was dropped", async () => {
       const { ingest, store } = await start();
       await until("synced", () => store.reader().status("pods").synced);
-      await ingest.addKind(NODES);
+      await ingest.setPlans([PODS, NODES]);
       await until("nodes", () => api.count(/nodes/) > 0 && api.open.size === 2);
-      await ingest.dropKind("pods");
+      await ingest.setPlans([NODES]);
       await until("dropped", () => store.reader().status("pods").objects === 0 && api.open.size === 1);
       await ingest.stop();
     });

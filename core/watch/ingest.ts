@@ -11,6 +11,7 @@ import type { AuditResult } from "./drift-audit.ts";
 import type { KindActivity } from "./engine.ts";
 import type { IngestAsk, IngestFigures, IngestReport, IngestRequest, IngestSetup } from "./ingest-messages.ts";
 import { WATCH_LIMITS, type WatchLimits } from "./limits.ts";
+import { checkPlans } from "./plan-list.ts";
 import { RENEWAL_RULE, type RenewalRule } from "./renewal-rule.ts";
 
 export type { IngestFigures } from "./ingest-messages.ts";
@@ -22,10 +23,10 @@ export interface IngestStore<Handle = unknown> {
   /** What another thread needs to attach as the one writer. */
   handle(): Handle;
   /**
-   * Makes the next `handle()` one that takes a new writer, after the thread of the last one ended. `awaits` tells whether a
-   * kind is still followed. A store without it cannot go on after a crash.
+   * Makes the next `handle()` one that takes a new writer, after the thread of the last one ended, with the kinds that are
+   * followed then. A store without it cannot go on after a crash.
    */
-  renew?(options: { readonly awaits: (kind: string) => boolean }): void;
+  renew?(options: { readonly plans: readonly RowPlan[] }): void;
   /** The reader of the calling thread: tells when a renewal is worth it. */
   reader?(): Pick<StoreReader, "stats" | "status">;
 }
@@ -49,8 +50,15 @@ export interface Ingest {
   readonly mode: "thread" | "inline";
   /** Times the thread was started again after a crash. */
   readonly restarts: number;
-  addKind(plan: RowPlan): Promise<void>;
-  dropKind(name: string): Promise<void>;
+  /**
+   * From now on these kinds are followed. New ones begin to load; those that are left out end, and vanish from the store:
+   * listeners are told that their objects are gone; those with other fields, indexes or selectors are loaded anew while the
+   * old rows stay, until all new ones are there: listeners hear of what differs; the others are not touched. Calls take
+   * effect in their order. Resolves when the kinds are taken over, not when they are complete (`StoreReader.whenSynced`);
+   * a thread that crashes meanwhile is waited for. Rejects with STORE_KIND_EXISTS when a kind is named twice,
+   * STORE_TOO_MANY_KINDS, WATCH_STOPPED, WATCH_THREAD_CRASHED when the thread is not started again.
+   */
+  setPlans(plans: readonly RowPlan[]): Promise<void>;
   /** Lists a kind again although its watch is healthy. */
   relist(name: string, reason: string): Promise<void>;
   /** Kinds that wait for credentials, rights or their resource try again now. */
@@ -77,8 +85,7 @@ function setupOf({ access, plans, scope, limits, auditEveryMs }: IngestSetup): I
 function asking(ask: (what: IngestAsk) => Promise<unknown>): Omit<Ingest, "mode" | "restarts" | "stop"> {
   // The answer's type follows from the question: both ends are in this folder.
   return {
-    addKind: (plan) => ask({ kind: "addKind", plan }) as Promise<void>,
-    dropKind: (name) => ask({ kind: "dropKind", name }) as Promise<void>,
+    setPlans: (plans) => ask({ kind: "setPlans", plans }) as Promise<void>,
     relist: (name, reason) => ask({ kind: "relist", name, reason }) as Promise<void>,
     wake: () => ask({ kind: "wake" }) as Promise<void>,
     audit: (name) => ask({ kind: "audit", name }) as Promise<AuditResult>,
@@ -124,8 +131,7 @@ interface Waiting {
  */
 class ThreadIngest implements Ingest {
   readonly mode = "thread";
-  readonly addKind: Ingest["addKind"];
-  readonly dropKind: Ingest["dropKind"];
+  readonly setPlans: Ingest["setPlans"];
   readonly relist: Ingest["relist"];
   readonly wake: Ingest["wake"];
   readonly audit: Ingest["audit"];
@@ -135,7 +141,7 @@ class ThreadIngest implements Ingest {
   readonly #log: Logger;
   readonly #limits: WatchLimits;
   readonly #waiting = new Map<number, Waiting>();
-  /** Kinds to follow: those of the options, with later ones and without dropped ones. */
+  /** Kinds to follow: what was asked for last. */
   #plans: readonly RowPlan[];
   #thread: Thread<IngestRequest>;
   #lastId = 0;
@@ -147,6 +153,8 @@ class ThreadIngest implements Ingest {
   /** The thread is being ended, to be started again with a new memory. */
   #isRenewing = false;
   #dictionary: DictionaryWatch | undefined;
+  /** No thread will be started any more. */
+  #isFinal = false;
   /** Why there is no thread at the moment. */
   #gone: FairleadError | undefined;
 
@@ -156,14 +164,7 @@ class ThreadIngest implements Ingest {
     this.#limits = { ...WATCH_LIMITS, ...options.limits };
     this.#plans = options.plans;
     const methods = asking((what) => this.#ask(what));
-    this.addKind = async (plan) => {
-      await methods.addKind(plan);
-      this.#plans = [...this.#plans, plan];
-    };
-    this.dropKind = async (name) => {
-      await methods.dropKind(name);
-      this.#plans = this.#plans.filter((plan) => plan.name !== name);
-    };
+    this.setPlans = (plans) => this.#setPlans(plans, methods);
     this.relist = methods.relist;
     this.wake = methods.wake;
     this.audit = methods.audit;
@@ -182,6 +183,8 @@ class ThreadIngest implements Ingest {
     clearTimeout(this.#restartTimer);
     this.#dictionary?.stop();
     await this.#thread.stop(deadlineMs);
+    // Those that waited for a thread that was to be started.
+    this.#rejectAll(stoppedError());
   }
 
   #spawn(): Thread<IngestRequest> {
@@ -198,17 +201,27 @@ class ThreadIngest implements Ingest {
     });
   }
 
+  /** Plans that are asked for outlive the thread: the next one is started with those of the last call. */
+  async #setPlans(plans: readonly RowPlan[], { setPlans }: Pick<Ingest, "setPlans">): Promise<void> {
+    checkPlans(plans);
+    if (!this.#stopped) {
+      this.#plans = plans;
+    }
+    await setPlans(plans);
+    this.#dictionary?.restart();
+  }
+
   #ask(ask: IngestAsk): Promise<unknown> {
     if (this.#stopped) {
       return Promise.reject(stoppedError());
     }
-    if (this.#gone !== undefined) {
+    if (this.#gone !== undefined && (ask.kind !== "setPlans" || this.#isFinal)) {
       return Promise.reject(this.#gone);
     }
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { ask, resolve, reject });
-      if (!this.#isRenewing) {
+      if (!this.#isRenewing && this.#gone === undefined) {
         this.#thread.post({ id, ask });
       }
     });
@@ -236,6 +249,8 @@ class ThreadIngest implements Ingest {
     const error = new FairleadError("WATCH_THREAD_CRASHED", `the ingest thread ended: ${detail}`, {
       facts: { exit: exit.kind, exitCode: exit.exitCode, cause: exit.code },
     });
+    const final = exit.code === "STORE_HAS_WRITER";
+    this.#isFinal = final;
     this.#rejectAll(this.#stopped ? stoppedError() : error);
     if (this.#stopped) {
       if (exit.kind === "forced") {
@@ -244,7 +259,6 @@ class ThreadIngest implements Ingest {
       return;
     }
     this.#gone = error;
-    const final = exit.code === "STORE_HAS_WRITER";
     if (final) {
       this.#log.error({ detail, stderr: exit.stderr }, "ingest thread crashed and the store takes no other writer");
     } else {
@@ -276,7 +290,7 @@ class ThreadIngest implements Ingest {
     const { store } = this.#options;
     try {
       if (store.renew !== undefined) {
-        store.renew({ awaits: (kind) => this.#plans.some((plan) => plan.name === kind) });
+        store.renew({ plans: this.#plans });
         this.#log.info({ reason }, "store renewed");
       }
       this.#thread = this.#spawn();
@@ -291,15 +305,19 @@ class ThreadIngest implements Ingest {
     }
     this.#dictionary?.restart();
     for (const [id, { ask }] of this.#waiting) {
-      this.#thread.post({ id, ask });
+      // Plans of earlier calls are of no interest any more.
+      this.#thread.post({ id, ask: ask.kind === "setPlans" ? { ...ask, plans: this.#plans } : ask });
     }
   }
 
+  /** All but new plans, which wait for the next thread if there will be one. */
   #rejectAll(error: FairleadError): void {
-    for (const waiting of this.#waiting.values()) {
-      waiting.reject(error);
+    for (const [id, { ask, reject }] of this.#waiting) {
+      if (ask.kind !== "setPlans" || this.#stopped || this.#isFinal) {
+        this.#waiting.delete(id);
+        reject(error);
+      }
     }
-    this.#waiting.clear();
   }
 
   #watchDictionary(): DictionaryWatch | undefined {

@@ -27,12 +27,25 @@ interface Part {
   release: (() => void) | undefined;
 }
 
+/** How to make a group. */
+export interface KindGroupOptions {
+  readonly plan: RowPlan;
+  readonly writer: KindWriter;
+  readonly host: ReflectorHost;
+  readonly gate: LoadGate;
+  /** All scopes are known from the start. */
+  readonly isComplete: boolean;
+  /** Nobody sees the kind before this is called, once, when it is complete: it shows it. */
+  readonly onComplete?: () => void;
+}
+
 /** All reflectors of one kind, and the one status that they add up to. */
 export class KindGroup {
   readonly plan: RowPlan;
   readonly writer: KindWriter;
   readonly #host: ReflectorHost;
   readonly #gate: LoadGate;
+  readonly #onComplete: (() => void) | undefined;
   readonly #parts = new Map<string, Part>();
   /** All scopes are known; before that nothing is synced. */
   #complete: boolean;
@@ -40,12 +53,13 @@ export class KindGroup {
   /** Objects did not fit: listed again when there is room. */
   refused = false;
 
-  constructor(plan: RowPlan, writer: KindWriter, host: ReflectorHost, gate: LoadGate, complete: boolean) {
+  constructor({ plan, writer, host, gate, isComplete, onComplete }: KindGroupOptions) {
     this.plan = plan;
     this.writer = writer;
     this.#host = host;
     this.#gate = gate;
-    this.#complete = complete;
+    this.#complete = isComplete;
+    this.#onComplete = onComplete;
   }
 
   get reflectors(): Reflector[] {
@@ -148,6 +162,13 @@ export class KindGroup {
       }
     }
     this.#synced = true;
+    if (this.#onComplete !== undefined) {
+      // What readers see from one moment to the next must be complete and current.
+      this.writer.status.currentAt(this.#host.clock.wallNow());
+      this.writer.status.synced(true);
+      this.#onComplete();
+      return;
+    }
     this.#host.batch.flush();
     if (this.#parts.size === 0) {
       this.writer.status.currentAt(this.#host.clock.wallNow());

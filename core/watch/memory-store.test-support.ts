@@ -14,6 +14,21 @@ export class MemoryStore implements StoreWriter {
     return kind;
   }
 
+  /** Kept aside until it is shown. */
+  replace(plan: RowPlan): MemoryKind {
+    return this.kinds.has(plan.name) ? new MemoryKind(plan) : this.open(plan);
+  }
+
+  show(kind: MemoryKind): void {
+    this.kinds.set(kind.plan.name, kind);
+  }
+
+  drop(kind: MemoryKind): void {
+    if (this.kinds.get(kind.plan.name) === kind) {
+      this.kinds.delete(kind.plan.name);
+    }
+  }
+
   commit(): void {
     this.commits++;
   }
