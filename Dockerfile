@@ -1,11 +1,18 @@
-# Node, its shared libraries and Fairlead; nothing else. `npm run image` makes the folder "root" and builds this without a
-# container engine: programs and libraries stand in it where they stood on the building machine.
+# Node, its shared libraries and Fairlead; nothing else: no shell, no package manager. `npm run image` makes the two folders
+# and builds this without a container engine. Files that are the same from release to release are a layer of their own.
 FROM scratch
+ARG VERSION
+ARG REVISION
 LABEL org.opencontainers.image.title="fairlead" \
-      org.opencontainers.image.description="Watch caches of a Kubernetes cluster that never drift" \
-      org.opencontainers.image.licenses="Apache-2.0"
-COPY root/ /
+      org.opencontainers.image.description="The controller runtime for Kubernetes in Node.js" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+COPY base/ /
+COPY program/ /
 USER 65532:65532
+WORKDIR /app
 ENV NODE_ENV=production
+STOPSIGNAL SIGTERM
 ENTRYPOINT ["/usr/bin/node", "/app/dist/config/bin.js"]
 CMD ["run"]

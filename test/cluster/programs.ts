@@ -6,8 +6,17 @@ import { FairleadError } from "../../core/errors.ts";
 import { cacheFolder, exists, publish, withLock } from "./build-cache.ts";
 import { sourceFolder } from "./source-folder.ts";
 
-/** Programs of the control plane. */
-export type ProgramName = "etcd" | "kube-apiserver" | "kube-controller-manager" | "kube-scheduler" | "kwok";
+/** Programs of the control plane and of a real node, and helm, which a test installs our chart with. */
+export type ProgramName =
+  | "etcd"
+  | "kube-apiserver"
+  | "kube-controller-manager"
+  | "kube-scheduler"
+  | "kwok"
+  | "kubelet"
+  | "kube-proxy"
+  | "pause"
+  | "helm";
 
 /** Says what happens while it takes long. */
 export type Progress = (line: string) => void;
@@ -29,6 +38,13 @@ const MODULES: readonly GoModule[] = [
       "kube-scheduler": "k8s.io/kubernetes/cmd/kube-scheduler",
     },
   },
+  {
+    // Two minors behind the control plane, which is within the skew that Kubernetes allows: later ones refuse cgroup v1.
+    name: "node",
+    programs: { kubelet: "k8s.io/kubernetes/cmd/kubelet", "kube-proxy": "k8s.io/kubernetes/cmd/kube-proxy" },
+  },
+  { name: "pause", programs: { pause: "." } },
+  { name: "helm", programs: { helm: "helm.sh/helm/v4/cmd/helm" } },
 ];
 
 const ALL_PROGRAMS: readonly ProgramName[] = [

@@ -1,0 +1,3 @@
+module fairlead.example.org/test/cluster/pause
+
+go 1.26.0

@@ -1,0 +1,76 @@
+import { existsSync, readFileSync, rmdirSync } from "node:fs";
+import { join } from "node:path";
+
+/** What a cgroup has used; MB are 10^6 bytes. */
+export interface CgroupFigures {
+  /** All that is charged to it, pages of files included. */
+  readonly usedMb: number;
+  /** The most of that. */
+  readonly peakMb: number;
+  /** Without pages of files that were not read lately: what `kubectl top` shows and the kubelet evicts by. */
+  readonly workingSetMb: number;
+  /** Private memory: what no pressure takes away. */
+  readonly anonymousMb: number;
+  /** User and system time. */
+  readonly cpuMs: number;
+  /** How often the kernel had to end a process in it. */
+  readonly oomKills: number;
+}
+
+const MOUNT = "/sys/fs/cgroup";
+
+/** Whether this machine has the one hierarchy of cgroup v2; else there is one for each controller. */
+function isUnified(): boolean {
+  return existsSync(join(MOUNT, "cgroup.controllers"));
+}
+
+/** Reads the figures of a cgroup by its path below the root. Throws ENOENT when it is gone. */
+export function readCgroup(path: string): CgroupFigures {
+  return isUnified() ? readUnified(path) : readSplit(path);
+}
+
+/** Removes an empty cgroup everywhere; one that is not there is fine. */
+export function removeCgroup(path: string): void {
+  const controllers = isUnified()
+    ? [""]
+    : ["cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "systemd", "unified"];
+  for (const controller of controllers) {
+    try {
+      rmdirSync(join(MOUNT, controller, path));
+    } catch {
+      // Not there, or not one of ours any more.
+    }
+  }
+}
+
+function readUnified(path: string): CgroupFigures {
+  const text = (file: string): string => readFileSync(join(MOUNT, path, file), "utf8");
+  const used = Number(text("memory.current"));
+  const stat = text("memory.stat");
+  return {
+    usedMb: used / 1e6,
+    peakMb: Number(text("memory.peak")) / 1e6,
+    workingSetMb: (used - field(stat, "inactive_file")) / 1e6,
+    anonymousMb: field(stat, "anon") / 1e6,
+    cpuMs: field(text("cpu.stat"), "usage_usec") / 1e3,
+    oomKills: field(text("memory.events"), "oom_kill"),
+  };
+}
+
+function readSplit(path: string): CgroupFigures {
+  const text = (controller: string, file: string): string => readFileSync(join(MOUNT, controller, path, file), "utf8");
+  const used = Number(text("memory", "memory.usage_in_bytes"));
+  const stat = text("memory", "memory.stat");
+  return {
+    usedMb: used / 1e6,
+    peakMb: Number(text("memory", "memory.max_usage_in_bytes")) / 1e6,
+    workingSetMb: (used - field(stat, "total_inactive_file")) / 1e6,
+    anonymousMb: field(stat, "total_rss") / 1e6,
+    cpuMs: Number(text("cpuacct", "cpuacct.usage")) / 1e6,
+    oomKills: field(text("memory", "memory.oom_control"), "oom_kill"),
+  };
+}
+
+function field(text: string, name: string): number {
+  return Number(new RegExp(`^${name} (\\d+)$`, "m").exec(text)?.[1] ?? Number.NaN);
+}
