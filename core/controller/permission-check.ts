@@ -101,14 +101,16 @@ export function mergeRules(rules: readonly PermissionRule[]): PermissionRule[] {
     .sort((a, b) => compare(sortKey(a), sortKey(b)));
 }
 
-interface Right {
+/** One verb on one resource, for one name where there is one. */
+export interface Right {
   readonly group: string;
   readonly resource: string;
   readonly verb: string;
   readonly name: string | undefined;
 }
 
-function rightsOf(rules: readonly PermissionRule[]): Right[] {
+/** Each right of the rules once. */
+export function rightsOf(rules: readonly PermissionRule[]): Right[] {
   const rights = new Map<string, Right>();
   for (const { apiGroups, resources, verbs, resourceNames } of rules) {
     const names = resourceNames === undefined || resourceNames.length === 0 ? [undefined] : resourceNames;

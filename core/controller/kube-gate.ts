@@ -1,0 +1,201 @@
+import type { WriteRequest, WriteVerdict } from "../api/hooks.ts";
+import type { PermissionRule } from "../api/plugin.ts";
+import { codeOf, FairleadError, messageOf } from "../errors.ts";
+import type { HookBoard } from "../hooks/hook-board.ts";
+import type { KubeClient } from "../kube/client.ts";
+import { TokenBucket } from "../kube/token-bucket.ts";
+import type { Logger } from "../log.ts";
+import type { Clock } from "../watch/clock.ts";
+import { type GateCall, readCall, sendCall } from "./kube-gate-call.ts";
+import { covers, rulesAsYaml } from "./permission-check.ts";
+import type { KubeCall } from "./plugin-site.ts";
+
+/** Who writes, and what it may. */
+export interface GateUser {
+  /** A plugin, or "controller". */
+  readonly name: string;
+  /** What it may do; undefined: all that the service account may. */
+  readonly rules: readonly PermissionRule[] | undefined;
+  readonly dryRun: boolean;
+  readonly rateLimit?: { readonly perSecond: number; readonly burst: number };
+}
+
+/** What one user has done at the API server. */
+export interface GateFigures {
+  reads: number;
+  writes: number;
+  /** Writes that were only checked. */
+  dryRuns: number;
+  /** Refused here, by permissions or by `writeBefore`. */
+  refused: number;
+  /** Failed at the server. */
+  failed: number;
+}
+
+export interface KubeGateOptions {
+  /** Connects when it is first called. */
+  readonly client: () => Promise<KubeClient>;
+  readonly board: HookBoard;
+  readonly log: Logger;
+  readonly clock: Clock;
+}
+
+const RATE_LIMIT = { perSecond: 50, burst: 100 };
+const WRITE_BEFORE_MS = 1000;
+
+/** The one way out to the API server for plugins: permissions, rate limit, `writeBefore`, dry run, audit. */
+export class KubeGate {
+  readonly #options: KubeGateOptions;
+  readonly #figures = new Map<string, GateFigures>();
+
+  constructor(options: KubeGateOptions) {
+    this.#options = options;
+  }
+
+  /** A door for one user; its rate limit is its own. */
+  open(user: GateUser): (call: KubeCall, signal?: AbortSignal) => Promise<unknown> {
+    const { perSecond, burst } = user.rateLimit ?? RATE_LIMIT;
+    const { clock } = this.#options;
+    const bucket = new TokenBucket(perSecond, burst, () => clock.now());
+    const figures = this.figuresOf(user.name);
+    return async (call, signal = new AbortController().signal) => {
+      const read = readCall(call);
+      this.#checkPermission(user, read, figures);
+      signal.throwIfAborted();
+      await bucket.take(signal);
+      signal.throwIfAborted();
+      if (!read.isWrite) {
+        figures.reads++;
+        return await sendCall(await this.#options.client(), read, signal);
+      }
+      return await this.#write(user, read, signal, figures);
+    };
+  }
+
+  /** Counters of a user, by its name. */
+  figuresOf(user: string): GateFigures {
+    let figures = this.#figures.get(user);
+    if (figures === undefined) {
+      figures = { reads: 0, writes: 0, dryRuns: 0, refused: 0, failed: 0 };
+      this.#figures.set(user, figures);
+    }
+    return figures;
+  }
+
+  forget(user: string): void {
+    this.#figures.delete(user);
+  }
+
+  #checkPermission(user: GateUser, { access, what }: GateCall, figures: GateFigures): void {
+    if (user.rules === undefined || access === undefined || covers(user.rules, access)) {
+      return;
+    }
+    figures.refused++;
+    const { group, resource, verb } = access;
+    const rule = rulesAsYaml([{ apiGroups: [group], resources: [resource], verbs: [verb] }]);
+    throw new FairleadError(
+      "PLUGIN_PERMISSION_NOT_DECLARED",
+      `plugin "${user.name}" may not ${what}: its permissions have no rule for it; add { apiGroups: ["${group}"], resources: ["${resource}"], verbs: ["${verb}"] }`,
+      { facts: { plugin: user.name, group, resource, verb, rule } },
+    );
+  }
+
+  async #write(user: GateUser, call: GateCall, signal: AbortSignal, figures: GateFigures): Promise<unknown> {
+    const { board, log, clock } = this.#options;
+    const verdict = board.isTapped("writeBefore")
+      ? await this.#ask(user, call, signal, figures)
+      : { call, dryRun: false };
+    const dryRun = call.dryRun || user.dryRun || verdict.dryRun;
+    const { group = "", resource = "", verb = "" } = call.access ?? {};
+    const { namespace, name } = call.target;
+    const line = { plugin: user.name, verb, group, resource, namespace, name, dryRun };
+    const startedAt = clock.now();
+    figures.writes++;
+    figures.dryRuns += Number(dryRun);
+    try {
+      const answer = await sendCall(await this.#options.client(), { ...verdict.call, dryRun }, signal);
+      log.debug({ ...line, ms: Math.round(clock.now() - startedAt) }, "write");
+      return answer;
+    } catch (error) {
+      figures.failed++;
+      log.debug({ ...line, code: codeOf(error), detail: messageOf(error) }, "write failed");
+      throw error;
+    }
+  }
+
+  /** What the taps of `writeBefore` say. They see a frozen copy, and exactly that is sent. */
+  async #ask(
+    user: GateUser,
+    call: GateCall,
+    signal: AbortSignal,
+    figures: GateFigures,
+  ): Promise<{ readonly call: GateCall; readonly dryRun: boolean }> {
+    const frozen = { ...call, body: deepFreeze(structuredClone(call.body)) };
+    const { apiVersion, plural, namespace, name, subresource } = call.target;
+    const request: WriteRequest = Object.freeze({
+      plugin: user.name,
+      verb: call.writeVerb,
+      apiVersion,
+      plural,
+      namespace,
+      name,
+      subresource,
+      dryRun: call.dryRun || user.dryRun,
+      body: frozen.body,
+    });
+    const outcome = await this.#options.board.call("writeBefore", "bail", request, {
+      deadlineMs: WRITE_BEFORE_MS,
+      signal,
+    });
+    signal.throwIfAborted();
+    // A verdict that failed or came too late may have been a no.
+    const broken = outcome.failures[0]?.plugin ?? outcome.late[0]?.plugin;
+    if (broken !== undefined) {
+      figures.refused++;
+      throw this.#refusal(user, call, broken, "it did not answer, or failed");
+    }
+    const first = outcome.answers[0];
+    const verdict = readVerdict(first?.answer);
+    if (verdict === undefined || "reason" in verdict) {
+      figures.refused++;
+      throw this.#refusal(user, call, first?.plugin ?? "", verdict?.reason ?? "its verdict is none");
+    }
+    return { call: frozen, dryRun: "dryRun" in verdict };
+  }
+
+  #refusal(user: GateUser, { what }: GateCall, by: string, reason: string): FairleadError {
+    return new FairleadError("PLUGIN_WRITE_REFUSED", `plugin "${by}" does not let "${user.name}" ${what}: ${reason}`, {
+      facts: { plugin: user.name, by, reason },
+    });
+  }
+}
+
+type Verdict = Exclude<WriteVerdict, undefined>;
+
+/** A verdict may come from another thread, or from JavaScript: what is none refuses the write. No answer allows it. */
+function readVerdict(answer: unknown): Verdict | undefined {
+  if (answer === undefined) {
+    return { allow: true };
+  }
+  if (typeof answer !== "object" || answer === null) {
+    return undefined;
+  }
+  if ("allow" in answer) {
+    if (answer.allow === true) {
+      return { allow: true };
+    }
+    const reason = "reason" in answer && typeof answer.reason === "string" ? answer.reason : "it gives no reason";
+    return { allow: false, reason };
+  }
+  return "dryRun" in answer && answer.dryRun === true ? { dryRun: true } : undefined;
+}
+
+function deepFreeze(value: unknown): unknown {
+  if (typeof value === "object" && value !== null && !ArrayBuffer.isView(value) && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const part of Object.values(value)) {
+      deepFreeze(part);
+    }
+  }
+  return value;
+}

@@ -1,0 +1,462 @@
+import { isDeepStrictEqual } from "node:util";
+import type { ServiceHandlers, ServiceOf } from "../api/context.ts";
+import type { AnyPlugin, PermissionRule } from "../api/plugin.ts";
+import { codeOf, FairleadError, messageOf } from "../errors.ts";
+import { HookBoard } from "../hooks/hook-board.ts";
+import type { HookFigure } from "../hooks/tap-meter.ts";
+import type { AnyKind } from "../kinds/kind.ts";
+import type { KubeClient } from "../kube/client.ts";
+import type { Logger } from "../log.ts";
+import type { Store } from "../store/create-store.ts";
+import type { Clock } from "../watch/clock.ts";
+import { bootOrder, withDependants } from "./boot-order.ts";
+import type { GateFigures } from "./kube-gate.ts";
+import { KubeGate } from "./kube-gate.ts";
+import type { SiteParts } from "./main-site.ts";
+import type { MetricSink } from "./metric-sink.ts";
+import type { NoticeBoard } from "./notices.ts";
+import { covers, mergeRules, rightsOf, rulesAsYaml, rulesFor } from "./permission-check.ts";
+import { type MissingRules, missingRules } from "./permission-review.ts";
+import type { PluginEntry, PluginInfo } from "./plugin-entry.ts";
+import type { PluginRunner, RunnerParts } from "./plugin-runner.ts";
+import { PluginServiceBoard } from "./plugin-services.ts";
+import { noticed, PluginSlot, type SlotHost } from "./plugin-slot.ts";
+
+/** What a plugin host works with. */
+export interface PluginHostOptions {
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly metrics: MetricSink;
+  readonly notices: NoticeBoard;
+  /** Connects when it is first called. */
+  readonly client: () => Promise<KubeClient>;
+  /** Writes of every plugin are only checked. */
+  readonly dryRun: boolean;
+  /** Namespaces that are followed, where they are known; undefined: the whole cluster. */
+  readonly namespaces: readonly string[] | undefined;
+  readonly createRunner: (parts: RunnerParts, board: HookBoard) => Promise<PluginRunner>;
+  readonly task: SiteParts["task"];
+  /** Makes the store follow these kinds beside the embedder's own. */
+  readonly follow: (kinds: readonly AnyKind[]) => Promise<void>;
+  /** Resolves when the caches of these kinds are complete or known to be out of reach. */
+  readonly loaded: (kinds: readonly AnyKind[]) => Promise<void>;
+}
+
+/** The plugins of one controller. */
+export class PluginHost {
+  readonly board: HookBoard;
+  readonly #options: PluginHostOptions;
+  readonly #services: PluginServiceBoard;
+  readonly #gate: KubeGate;
+  readonly #slotHost: SlotHost;
+  readonly #stopping = new AbortController();
+  /** In the order of their start. */
+  #slots: readonly PluginSlot[] = [];
+  /** Slots that a reload has loaded and not yet taken over. */
+  readonly #fresh = new Set<PluginSlot>();
+  #turn: Promise<unknown> = Promise.resolve();
+  #reviewing: Promise<void> | undefined;
+
+  constructor(options: PluginHostOptions) {
+    const { log, clock, client, store, notices, metrics, dryRun, task } = options;
+    this.#options = options;
+    this.board = new HookBoard({ log, clock });
+    this.#services = new PluginServiceBoard(clock);
+    this.#gate = new KubeGate({ client, board: this.board, log, clock });
+    const { board } = this;
+    this.#slotHost = {
+      log,
+      clock,
+      board,
+      store,
+      notices,
+      metrics,
+      dryRun,
+      task,
+      services: this.#services,
+      gate: this.#gate,
+      createRunner: (parts) => options.createRunner(parts, board),
+    };
+  }
+
+  /**
+   * Loads the plugins and puts them in order. Rejects with what is wrong with a required one (PLUGIN_*, SERVICE_DUPLICATE);
+   * nothing is left running then.
+   */
+  load(plugins: readonly (AnyPlugin | PluginEntry)[]): Promise<void> {
+    return this.#inTurn(async () => {
+      const slots = plugins.map((given, at) => this.#slot(given, at));
+      this.#slots = slots;
+      try {
+        await this.#loadAll(slots);
+        this.#takeOver(ordered(slots));
+      } catch (error) {
+        await stopAll(slots);
+        throw error;
+      }
+    });
+  }
+
+  /** Kinds that the plugins need. */
+  kinds(): readonly AnyKind[] {
+    return this.#slots.flatMap((slot) => (slot.state === "failed" ? [] : slot.kinds));
+  }
+
+  /** Sets the loaded plugins up. Rejects with what a required one failed with, after all that ran was stopped. */
+  boot(): Promise<void> {
+    return this.#inTurn(async () => {
+      try {
+        await this.#bootAll(this.#slots);
+      } catch (error) {
+        await stopAll(this.#slots);
+        throw error;
+      }
+      this.#reviewing = this.#reviewPermissions();
+    });
+  }
+
+  /**
+   * Runs the hooks `synced` and `leading` of each plugin as soon as its kinds are complete. Resolves when they have run for
+   * those whose kinds are complete now.
+   */
+  async follow(): Promise<void> {
+    await this.#follow(this.#slots);
+  }
+
+  /**
+   * Goes over to other plugins: only what changed is stopped and started, with those that depend on it. Rejects with the
+   * reason when that fails; then the plugins are as before. Waits until the caches of new plugins are complete, or known to
+   * be out of reach. Calls are put in order.
+   */
+  reload(plugins: readonly (AnyPlugin | PluginEntry)[]): Promise<void> {
+    return this.#inTurn(() => this.#reload(plugins));
+  }
+
+  /** Stops all plugins in reverse order. Never rejects. */
+  async stop(): Promise<void> {
+    this.#stopping.abort(stoppedError());
+    // Stops what a turn waits for; the turn then ends by itself.
+    await stopAll([...this.#slots, ...this.#fresh]);
+    await this.#turn.catch(() => {}); // told to whoever asked for it
+    await stopAll([...this.#slots, ...this.#fresh]);
+    await this.#reviewing;
+  }
+
+  infos(): readonly PluginInfo[] {
+    return this.#slots.map((slot) => slot.info());
+  }
+
+  /** A plugin's service, for the embedder. */
+  service<H extends ServiceHandlers>(name: string): ServiceOf<H> {
+    return this.#services.use<H>(name);
+  }
+
+  hookFigures(): readonly HookFigure[] {
+    return this.board.hookFigures();
+  }
+
+  /** Errors of plugins that nobody awaited: timers, change callbacks. */
+  failures(): ReadonlyMap<string, number> {
+    return new Map(this.#slots.map((slot) => [slot.name, slot.failures]));
+  }
+
+  /** What each plugin has done at the API server. */
+  kubeFigures(): ReadonlyMap<string, Readonly<GateFigures>> {
+    return new Map(this.#slots.map(({ name }) => [name, this.#gate.figuresOf(name)]));
+  }
+
+  async #reload(plugins: readonly (AnyPlugin | PluginEntry)[]): Promise<void> {
+    const { log, notices } = this.#options;
+    const before = this.#slots;
+    const next = await this.#loadNext(plugins);
+    const fresh = next.filter((slot) => this.#fresh.has(slot));
+    const leaving = before.filter((slot) => !next.includes(slot));
+    try {
+      await stopAll(leaving);
+      await this.#options.follow(next.flatMap((slot) => (slot.state === "failed" ? [] : slot.kinds)));
+      this.#takeOver(next);
+      await this.#bootAll(fresh);
+    } catch (error) {
+      this.#stopping.signal.throwIfAborted();
+      log.error(
+        { code: codeOf(error), detail: messageOf(error) },
+        "reload failed, the plugins from before are brought back",
+      );
+      await stopAll(fresh);
+      await this.#bringBack(before);
+      throw error;
+    }
+    this.#forget(leaving, next);
+    await this.#options.loaded(fresh.flatMap((slot) => slot.kinds));
+    await this.#follow(fresh);
+    this.#reviewing = this.#reviewPermissions();
+    const started = fresh.map(({ name }) => name);
+    const stopped = leaving.map(({ name }) => name);
+    log.info({ started, stopped }, "plugins reloaded");
+    notices.tell("reloaded", { started, stopped });
+  }
+
+  /** The plugins after a reload, in order: slots that stay, and fresh ones, loaded. Nothing has been stopped yet. */
+  async #loadNext(plugins: readonly (AnyPlugin | PluginEntry)[]): Promise<PluginSlot[]> {
+    this.#fresh.clear();
+    const free = new Set(this.#slots.filter(({ state }) => state === "running" || state === "restarting"));
+    const freshSlot = (entry: AnyPlugin | PluginEntry, at: number): PluginSlot => {
+      const slot = this.#slot(entry, at);
+      this.#fresh.add(slot);
+      return slot;
+    };
+    let next = plugins.map((given, at) => {
+      const entry = entryOf(given);
+      const same = [...free].find((slot) => isSameEntry(slot.entry, entry));
+      if (same === undefined) {
+        return freshSlot(entry, at);
+      }
+      free.delete(same);
+      return same;
+    });
+    try {
+      await this.#loadAll([...this.#fresh]);
+      bootOrder(declarationsOf(next));
+      const changed = [...this.#slots, ...next].filter((slot) => this.#fresh.has(slot) || !next.includes(slot));
+      const touched = withDependants(new Set(changed.map(({ name }) => name)), declarationsOf(next));
+      const again: PluginSlot[] = [];
+      next = next.map((slot, at) => {
+        if (this.#fresh.has(slot) || !(touched.has(slot.name) || this.#usesGone(slot, changed))) {
+          return slot;
+        }
+        const anew = freshSlot(slot.entry, at);
+        again.push(anew);
+        return anew;
+      });
+      await this.#loadAll(again);
+      return ordered(next);
+    } catch (error) {
+      await stopAll([...this.#fresh]);
+      this.#fresh.clear();
+      throw error;
+    }
+  }
+
+  /** True when a plugin was set up after one that is not there any more. */
+  #usesGone(slot: PluginSlot, changed: readonly PluginSlot[]): boolean {
+    const after = slot.declaration?.after ?? [];
+    return changed.some(
+      ({ name, declaration }) => after.includes(name) || declaration?.provides.some((it) => after.includes(it)),
+    );
+  }
+
+  /** Starts the plugins from before a failed reload again. What fails now is logged, and told by the plugin's state. */
+  async #bringBack(before: readonly PluginSlot[]): Promise<void> {
+    const { log } = this.#options;
+    const slots = before.map((slot, at) => (slot.state === "stopped" ? this.#slot(slot.entry, at) : slot));
+    const anew = slots.filter((slot) => !before.includes(slot));
+    this.#slots = slots;
+    for (const slot of anew) {
+      await slot.load().catch((error: unknown) => this.#failed(slot, error));
+    }
+    try {
+      await this.#options.follow(this.kinds());
+    } catch (error) {
+      log.error({ code: codeOf(error), detail: messageOf(error) }, "the kinds from before cannot be followed again");
+    }
+    this.#takeOver(slots);
+    for (const slot of anew.filter(({ state }) => state === "waiting")) {
+      this.#stopping.signal.throwIfAborted();
+      await slot.boot().catch(async (error: unknown) => {
+        await slot.stop();
+        this.#failed(slot, error);
+      });
+    }
+    await this.#follow(anew);
+  }
+
+  #takeOver(slots: readonly PluginSlot[]): void {
+    this.#slots = slots;
+    this.#fresh.clear();
+    this.board.setOrder(slots.map(({ name }) => name));
+    this.#services.setOwners(
+      new Map(
+        slots.flatMap(({ name, declaration }) => declaration?.provides.map((it): [string, string] => [it, name]) ?? []),
+      ),
+    );
+  }
+
+  #forget(leaving: readonly PluginSlot[], next: readonly PluginSlot[]): void {
+    for (const { name } of leaving) {
+      if (!next.some((slot) => slot.name === name)) {
+        this.board.forget(name);
+        this.#gate.forget(name);
+        this.#options.metrics.forget(name);
+      }
+    }
+  }
+
+  async #loadAll(slots: readonly PluginSlot[]): Promise<void> {
+    const results = await Promise.allSettled(slots.map((slot) => slot.load()));
+    this.#stopping.signal.throwIfAborted();
+    const failed: unknown[] = [];
+    for (const [at, slot] of slots.entries()) {
+      const result = results[at];
+      if (result.status === "rejected") {
+        this.#failed(slot, result.reason);
+        failed.push(...(slot.required ? [result.reason] : []));
+        await slot.stop();
+      }
+    }
+    if (failed.length > 0) {
+      throw failed[0];
+    }
+  }
+
+  async #bootAll(slots: readonly PluginSlot[]): Promise<void> {
+    const { log } = this.#options;
+    for (const slot of slots.filter(({ state }) => state === "waiting")) {
+      this.#stopping.signal.throwIfAborted();
+      try {
+        await slot.boot();
+      } catch (error) {
+        this.#stopping.signal.throwIfAborted();
+        await slot.stop();
+        this.#failed(slot, error);
+        if (slot.required) {
+          throw error;
+        }
+      }
+    }
+    log.debug({ plugins: bootTree(slots) }, "plugins started");
+  }
+
+  #failed(slot: PluginSlot, error: unknown): void {
+    const { log, notices } = this.#options;
+    if (!this.#stopping.signal.aborted) {
+      const fields = { plugin: slot.name, required: slot.required, code: codeOf(error), detail: messageOf(error) };
+      log.error(fields, "plugin failed");
+      notices.tell("plugin-failed", { plugin: slot.name, error: noticed(error) });
+    }
+  }
+
+  async #follow(slots: readonly PluginSlot[]): Promise<void> {
+    const { store } = this.#options;
+    const isComplete = (slot: PluginSlot): boolean => slot.kinds.every((kind) => store.reader().status(kind).synced);
+    const running = slots.filter(({ state }) => state === "running");
+    const all = running.map((slot) => ({ slot, following: slot.follow() }));
+    await Promise.all(all.filter(({ slot }) => isComplete(slot)).map(({ following }) => following));
+  }
+
+  /** Compares what the plugins may want with what the server grants, and tells what is missing. Never rejects. */
+  async #reviewPermissions(): Promise<void> {
+    const { client, log, namespaces } = this.#options;
+    const slots = this.#slots.filter(({ declaration }) => declaration !== undefined);
+    const rulesOf = (some: readonly PluginSlot[]): PermissionRule[] =>
+      rulesFor(
+        some.map(({ declaration, kinds }) => ({ permissions: declaration?.permissions ?? [], kinds })),
+        [],
+      );
+    if (slots.length === 0) {
+      return;
+    }
+    let missing: MissingRules[];
+    try {
+      missing = await missingRules(await client(), rulesOf(slots), namespaces);
+    } catch (error) {
+      log.debug({ code: codeOf(error), detail: messageOf(error) }, "permissions could not be checked");
+      return;
+    }
+    if (this.#stopping.signal.aborted) {
+      return;
+    }
+    const all = missing.flatMap(({ rules }) => rules);
+    for (const slot of slots) {
+      const own = rightsOf(rulesOf([slot])).filter((right) => covers(all, right));
+      const rules = mergeRules(
+        own.map(({ group, resource, verb }) => ({ apiGroups: [group], resources: [resource], verbs: [verb] })),
+      );
+      slot.warning =
+        rules.length === 0
+          ? undefined
+          : {
+              code: "PLUGIN_PERMISSION_MISSING",
+              message: `the server does not grant plugin "${slot.name}" what it needs; add to its role:\n${rulesAsYaml(rules)}`,
+            };
+    }
+    for (const { namespace, rules } of missing) {
+      log.warn({ namespace, rules: rulesAsYaml(rules) }, "permissions are missing; fairlead rbac prints them all");
+    }
+  }
+
+  #slot(given: AnyPlugin | PluginEntry, at: number): PluginSlot {
+    const entry = entryOf(given);
+    return new PluginSlot(entry, fallbackName(entry, at), this.#slotHost);
+  }
+
+  /** One thing after the other, also after one that failed. */
+  #inTurn<T>(what: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(() => {
+      this.#stopping.signal.throwIfAborted();
+      return what();
+    });
+    this.#turn = turn.catch(() => {}); // told to whoever asked
+    return turn;
+  }
+}
+
+function stoppedError(): FairleadError {
+  return new FairleadError("CONTROLLER_STOPPED", "the controller was stopped; make a new one to start again");
+}
+
+/** An entry for a plugin that was given as such. */
+export function entryOf(given: AnyPlugin | PluginEntry): PluginEntry {
+  return typeof given === "object" && given !== null && "use" in given ? given : { use: given };
+}
+
+/** A name for as long as the plugin's own is not known. */
+function fallbackName({ use }: PluginEntry, at: number): string {
+  const path = use instanceof URL ? decodeURIComponent(use.pathname).split("/") : [];
+  const file = path.pop()?.replace(/\.[cm]?[jt]s$/, "");
+  return (file === "index" ? path.pop() : file) || `plugin-${at + 1}`;
+}
+
+function isSameEntry(a: PluginEntry, b: PluginEntry): boolean {
+  const { use: useA, ...restA } = a;
+  const { use: useB, ...restB } = b;
+  const isSameUse = useA instanceof URL && useB instanceof URL ? useA.href === useB.href : useA === useB;
+  return isSameUse && isDeepStrictEqual(restA, restB);
+}
+
+/** Those that loaded, in the order of their start; the others at the end. */
+function ordered(slots: readonly PluginSlot[]): PluginSlot[] {
+  const names = bootOrder(declarationsOf(slots)).map(({ name }) => name);
+  const place = (slot: PluginSlot): number => (slot.state === "failed" ? names.length : names.indexOf(slot.name));
+  return [...slots].sort((a, b) => place(a) - place(b));
+}
+
+function declarationsOf(slots: readonly PluginSlot[]) {
+  return slots
+    .filter(({ state }) => state !== "failed")
+    .map(({ declaration }) => declaration)
+    .filter((declaration) => declaration !== undefined);
+}
+
+/** One after the other, the last one first. */
+async function stopAll(slots: readonly PluginSlot[]): Promise<void> {
+  for (const slot of slots.toReversed()) {
+    await slot.stop();
+  }
+}
+
+/** For the debug log: what took how long, and what waited for what. */
+function bootTree(slots: readonly PluginSlot[]): readonly Readonly<Record<string, unknown>>[] {
+  const round = (ms: number): number => Math.round(ms * 10) / 10;
+  const names = new Map(
+    slots.flatMap(({ name, declaration }) => [name, ...(declaration?.provides ?? [])].map((it) => [it, name])),
+  );
+  return slots.map(({ name, state, times, declaration }) => ({
+    plugin: name,
+    state,
+    after: [...new Set(declaration?.after.flatMap((it) => names.get(it) ?? []))],
+    loadMs: round(times.loadMs),
+    setupMs: round(times.setupMs),
+    startMs: round(times.startMs),
+  }));
+}

@@ -1,0 +1,325 @@
+import { codeOf, FairleadError, messageOf } from "../errors.ts";
+import type { HookBoard } from "../hooks/hook-board.ts";
+import type { AnyKind } from "../kinds/kind.ts";
+import type { Logger } from "../log.ts";
+import type { Store } from "../store/create-store.ts";
+import type { Clock } from "../watch/clock.ts";
+import { EventRecorder } from "./event-recorder.ts";
+import { DEFAULT_SETUP_TIMEOUT_MS, DEFAULT_STOP_TIMEOUT_MS, setupTimeout } from "./inline-runner.ts";
+import type { KubeGate } from "./kube-gate.ts";
+import { createMainSite, type MainSite, type SiteParts } from "./main-site.ts";
+import type { NoticeBoard, NoticedError } from "./notices.ts";
+import { watchRules } from "./permission-check.ts";
+import { kindFromData, type PluginDeclaration } from "./plugin-declaration.ts";
+import type { PluginEntry, PluginInfo, PluginState } from "./plugin-entry.ts";
+import type { PluginRunner, RunnerParts } from "./plugin-runner.ts";
+
+/** Time for what a plugin leaves behind when its hooks have used up the deadline, milliseconds. */
+const LEAST_STOP_MS = 250;
+const LAST_EVENTS_MS = 500;
+
+/** What all slots share. */
+export interface SlotHost extends SiteParts {
+  readonly board: HookBoard;
+  readonly gate: KubeGate;
+  readonly store: Store;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly notices: NoticeBoard;
+  /** Writes of every plugin are only checked. */
+  readonly dryRun: boolean;
+  readonly createRunner: (parts: RunnerParts) => Promise<PluginRunner>;
+}
+
+/** How long the steps of a start took, milliseconds. */
+export interface BootTimes {
+  loadMs: number;
+  setupMs: number;
+  startMs: number;
+}
+
+/** One plugin from its entry to its end. A plugin that is started anew gets a new slot. */
+export class PluginSlot {
+  readonly entry: PluginEntry;
+  readonly times: BootTimes = { loadMs: 0, setupMs: 0, startMs: 0 };
+  readonly #host: SlotHost;
+  readonly #fallbackName: string;
+  readonly #ending = new AbortController();
+  #state: PluginState = "waiting";
+  #error: unknown;
+  /** Rights that the server does not grant: told, but no failure. */
+  #warning: NoticedError | undefined;
+  #runner: PluginRunner | undefined;
+  #site: MainSite | undefined;
+  #events: EventRecorder | undefined;
+  #declaration: PluginDeclaration | undefined;
+  #kinds: readonly AnyKind[] = [];
+  #isSynced = false;
+  #stopped: Promise<void> | undefined;
+
+  constructor(entry: PluginEntry, fallbackName: string, host: SlotHost) {
+    this.entry = entry;
+    this.#fallbackName = fallbackName;
+    this.#host = host;
+  }
+
+  get name(): string {
+    return this.#declaration?.name ?? this.#fallbackName;
+  }
+
+  get state(): PluginState {
+    return this.#state;
+  }
+
+  get required(): boolean {
+    return this.entry.required !== false;
+  }
+
+  /** Undefined before `load`, and when that failed. */
+  get declaration(): PluginDeclaration | undefined {
+    return this.#declaration;
+  }
+
+  get kinds(): readonly AnyKind[] {
+    return this.#kinds;
+  }
+
+  get failures(): number {
+    return this.#site?.failures ?? 0;
+  }
+
+  set warning(warning: NoticedError | undefined) {
+    this.#warning = warning;
+  }
+
+  info(): PluginInfo {
+    const { entry, name, required } = this;
+    const { provides = [], after = [] } = this.#declaration ?? {};
+    const error = this.#error === undefined ? this.#warning : noticed(this.#error);
+    return {
+      name,
+      version: entry.version,
+      state: this.#state,
+      isolation: entry.isolation ?? "inline",
+      required,
+      needs: Object.fromEntries(this.#kinds.map((kind) => [kind.name, [...kind.selected]])),
+      hooks: this.#host.board.tapsOf(name),
+      provides,
+      after,
+      restarts: this.#runner?.restarts ?? 0,
+      error,
+    };
+  }
+
+  /** Loads and checks the plugin. Rejects with what is wrong; `stop` is called after that too. */
+  async load(): Promise<void> {
+    const startedAt = this.#host.clock.now();
+    try {
+      this.#runner = await this.#host.createRunner(this.#runnerParts());
+      if (this.#ending.signal.aborted) {
+        await this.#runner.stop(LEAST_STOP_MS);
+        throw this.#ending.signal.reason;
+      }
+      const declaration = await this.#runner.load();
+      this.#declaration = declaration;
+      this.#kinds = declaration.kinds.map(kindFromData);
+    } catch (error) {
+      this.#fail(error);
+      throw error;
+    } finally {
+      this.times.loadMs = this.#host.clock.now() - startedAt;
+    }
+  }
+
+  /** Runs `setup` and the `start` hooks. Rejects with what failed; `stop` is called after that too. */
+  async boot(): Promise<void> {
+    const { clock } = this.#host;
+    const { setupTimeoutMs = DEFAULT_SETUP_TIMEOUT_MS } = this.entry;
+    this.#state = "starting";
+    try {
+      const runner = this.#loaded();
+      const site = this.#openSite();
+      const startedAt = clock.now();
+      await runner.start(site);
+      this.times.setupMs = clock.now() - startedAt;
+      await this.#callStart(Math.max(1, setupTimeoutMs - this.times.setupMs));
+      this.times.startMs = clock.now() - startedAt - this.times.setupMs;
+      this.#ending.signal.throwIfAborted();
+      this.#state = "running";
+    } catch (error) {
+      this.#fail(error);
+      throw error;
+    }
+  }
+
+  /** Waits for the plugin's kinds, then runs the hooks `synced` and `leading`. Never rejects; ends when the plugin does. */
+  async follow(): Promise<void> {
+    const names = this.#kinds.map(({ name }) => name);
+    try {
+      if (names.length > 0) {
+        await this.#host.store.reader().whenSynced(names, { signal: this.#ending.signal });
+      }
+    } catch {
+      return; // stopped before
+    }
+    if (this.#state === "running" && !this.#isSynced) {
+      this.#isSynced = true;
+      await this.#callSynced();
+    }
+  }
+
+  /** Runs the hooks `following` and `stop`, and ends what the plugin runs. Never rejects: what did not stop is logged. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    const { clock, log } = this.#host;
+    const { stopTimeoutMs = DEFAULT_STOP_TIMEOUT_MS } = this.entry;
+    const endsAt = clock.now() + stopTimeoutMs;
+    const left = (): number => Math.max(LEAST_STOP_MS, endsAt - clock.now());
+    const wasRunning = this.#state === "running";
+    const isFinal = this.#state === "failed" || this.#state === "disabled";
+    if (!isFinal) {
+      this.#state = "stopping";
+    }
+    const late = wasRunning ? await this.#callStop(left) : [];
+    this.#ending.abort(new FairleadError("PLUGIN_STOPPED", `plugin "${this.name}" was stopped`));
+    this.#site?.close();
+    try {
+      await this.#runner?.stop(left());
+    } catch (error) {
+      late.push(messageOf(error));
+    }
+    await this.#events?.stop(LAST_EVENTS_MS);
+    if (late.length > 0) {
+      log.warn({ plugin: this.name, stopTimeoutMs, running: late }, "plugin did not stop in time");
+    }
+    if (!isFinal) {
+      this.#state = "stopped";
+    }
+  }
+
+  async #callStop(left: () => number): Promise<string[]> {
+    const { board } = this.#host;
+    const late: string[] = [];
+    for (const hook of this.#isSynced ? ["following", "stop"] : ["stop"]) {
+      const outcome = await board.call(hook, "series", undefined, { only: this.name, deadlineMs: left() });
+      late.push(...outcome.late.map(() => `its ${hook} hook`));
+    }
+    return late;
+  }
+
+  async #callStart(deadlineMs: number): Promise<void> {
+    const { entry, name } = this;
+    const { signal } = this.#ending;
+    const outcome = await this.#host.board.call("start", "series", undefined, { only: name, deadlineMs, signal });
+    signal.throwIfAborted();
+    const [failure] = outcome.failures;
+    if (failure !== undefined) {
+      throw new FairleadError("PLUGIN_START_FAILED", `plugin "${name}" failed in start: ${messageOf(failure.error)}`, {
+        cause: failure.error,
+        facts: { plugin: name, reason: codeOf(failure.error) },
+      });
+    }
+    if (outcome.late.length > 0) {
+      throw setupTimeout(name, entry.setupTimeoutMs ?? DEFAULT_SETUP_TIMEOUT_MS);
+    }
+  }
+
+  /** Without an election of a leader every process leads, as soon as it can see. */
+  async #callSynced(): Promise<void> {
+    const { board } = this.#host;
+    const { signal } = this.#ending;
+    const deadlineMs = this.entry.setupTimeoutMs ?? DEFAULT_SETUP_TIMEOUT_MS;
+    for (const hook of ["synced", "leading"]) {
+      await board.call(hook, "series", undefined, { only: this.name, deadlineMs, signal });
+    }
+  }
+
+  #loaded(): PluginRunner {
+    this.#ending.signal.throwIfAborted();
+    if (this.#runner === undefined) {
+      throw new FairleadError("PLUGIN_STOPPED", `plugin "${this.name}" was not loaded`);
+    }
+    return this.#runner;
+  }
+
+  #openSite(): MainSite {
+    const host = this.#host;
+    const { entry, name: plugin } = this;
+    const { permissions = [], kinds = [] } = this.#declaration ?? {};
+    const dryRun = host.dryRun || entry.dryRun === true;
+    const { rateLimit } = entry;
+    const rules = [...permissions, ...watchRules(kinds)];
+    const { log, clock } = host;
+    // Events are Fairlead's own writes, made for the plugin: it need not ask for the right to report.
+    const reporting = host.gate.open({ name: plugin, rules: undefined, dryRun });
+    this.#events = new EventRecorder({ plugin, log, clock, send: reporting });
+    const inline = (entry.isolation ?? "inline") === "inline";
+    const kube = host.gate.open({ name: plugin, rules, dryRun, rateLimit });
+    this.#site = createMainSite(host, { plugin, inline, kube, events: this.#events });
+    return this.#site;
+  }
+
+  #runnerParts(): RunnerParts {
+    const { store, clock, log } = this.#host;
+    return {
+      entry: this.entry,
+      store,
+      clock,
+      log,
+      crashed: (error) => {
+        this.#state = "restarting";
+        this.#error = error;
+        this.#site?.reset();
+        log.warn({ plugin: this.name, code: error.code, detail: error.message }, "plugin crashed, it is started anew");
+      },
+      restarted: () => this.#restarted(),
+      gaveUp: (error) => {
+        this.#state = "disabled";
+        this.#error = error;
+        this.#site?.reset();
+        log.error({ plugin: this.name, code: error.code, detail: error.message }, "plugin crashed too often");
+        this.#host.notices.tell("plugin-disabled", { plugin: this.name, error: noticed(error) });
+      },
+    };
+  }
+
+  async #restarted(): Promise<void> {
+    if (this.#ending.signal.aborted) {
+      return;
+    }
+    const { notices, log } = this.#host;
+    try {
+      await this.#callStart(this.entry.setupTimeoutMs ?? DEFAULT_SETUP_TIMEOUT_MS);
+    } catch (error) {
+      this.#fail(error);
+      this.#host.log.error({ plugin: this.name, code: codeOf(error), detail: messageOf(error) }, "plugin failed");
+      notices.tell("plugin-failed", { plugin: this.name, error: noticed(error) });
+      return;
+    }
+    this.#state = "running";
+    const restarts = this.#runner?.restarts ?? 0;
+    log.info({ plugin: this.name, restarts }, "plugin runs again");
+    notices.tell("plugin-restarted", { plugin: this.name, restarts });
+    if (this.#isSynced) {
+      await this.#callSynced();
+    } else {
+      void this.follow(); // never rejects
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (!this.#ending.signal.aborted) {
+      this.#state = "failed";
+      this.#error = error;
+    }
+  }
+}
+
+/** An error as it is told. */
+export function noticed(error: unknown): NoticedError {
+  return { code: codeOf(error), message: messageOf(error) };
+}
