@@ -73,7 +73,7 @@ export function spawnThread<In, Out>(options: ThreadOptions<Out>): Thread<In> {
  * A thread takes over the flags of its process, except where the process runs a script given on the command line: those
  * flags keep a thread from starting, so that only the ones that limit or extend it are passed on.
  */
-function threadFlags(flags: readonly string[]): string[] | undefined {
+export function threadFlags(flags: readonly string[]): string[] | undefined {
   if (!flags.some((flag) => /^(-e|-p|-pe|--eval|--print|--input-type)\b/.test(flag))) {
     return undefined;
   }
