@@ -15,7 +15,7 @@ export class Attachment {
   /** By the kinds' numbers; those that were seen last. */
   readonly #entries: (KindEntry | undefined)[] = [];
   /** Views of kinds that are not there. */
-  readonly #empty = new Map<string, KindView<unknown>>();
+  readonly #empty = new WeakMap<RowPlan, KindView<unknown>>();
   #kinds: ReadonlyMap<string, KindEntry> = new Map();
   #changed = -1;
 
@@ -35,10 +35,10 @@ export class Attachment {
 
   /** A kind without objects, with the fields of the plan. */
   emptyView(plan: RowPlan): KindView<unknown> {
-    let view = this.#empty.get(plan.name);
-    if (view === undefined || view.plan !== plan) {
+    let view = this.#empty.get(plan);
+    if (view === undefined) {
       view = new KindView<unknown>(this.snapshot, { number: NO_KIND, serial: 0, plan });
-      this.#empty.set(plan.name, view);
+      this.#empty.set(plan, view);
     }
     return view;
   }
