@@ -26,6 +26,11 @@ export const BENCHES: readonly Bench[] = [
     run: async (options) => (await import("./loop.ts")).benchLoop(options),
   },
   {
+    name: "image",
+    summary: "the container image under runc: start, memory and CPU as its cgroup counts them",
+    run: async (options) => (await import("./image.ts")).benchImage(options),
+  },
+  {
     name: "faults",
     summary: "what the watch engine does when servers and networks misbehave",
     run: async (options) => (await import("./faults.ts")).benchFaults(options),
