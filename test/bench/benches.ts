@@ -26,6 +26,11 @@ export const BENCHES: readonly Bench[] = [
     run: async (options) => (await import("./loop.ts")).benchLoop(options),
   },
   {
+    name: "embed",
+    summary: "latency of a web service while it loads 10,000 pods, beside the same service alone",
+    run: async (options) => (await import("./embed.ts")).benchEmbed(options),
+  },
+  {
     name: "image",
     summary: "the container image under runc: start, memory and CPU as its cgroup counts them",
     run: async (options) => (await import("./image.ts")).benchImage(options),

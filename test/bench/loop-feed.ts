@@ -29,7 +29,7 @@ interface PodFrames {
 }
 
 /**
- * Serves pods to one kind of client: a streaming watch in protobuf over HTTP/2 with TLS. All frames are encoded before, so
+ * Serves pods, and services of which there are none, to one kind of client: a streaming watch in protobuf over HTTP/2 with TLS. All frames are encoded before, so
  * that it keeps any rate; the API server of core/testing encodes 17 KB for each event and does not.
  */
 export class PodFeed {
@@ -91,13 +91,17 @@ export class PodFeed {
   async #serve(stream: ServerHttp2Stream, path: string): Promise<void> {
     stream.on("error", () => this.#watches.delete(stream));
     stream.on("close", () => this.#watches.delete(stream));
-    const query = new URL(path, "https://localhost").searchParams;
+    const { pathname, searchParams: query } = new URL(path, "https://localhost");
     if (query.get("watch") === null) {
       stream.respond({ ":status": 501, "content-type": "text/plain" });
       stream.end("this feed serves watches only");
       return;
     }
     stream.respond({ ":status": 200, "content-type": CONTENT_TYPE });
+    if (pathname.endsWith("/services")) {
+      stream.write(this.#endOfInitialEvents("Service"));
+      return;
+    }
     if (query.get("sendInitialEvents") === "true") {
       await this.#sendAll(stream);
     }
@@ -111,9 +115,13 @@ export class PodFeed {
         await new Promise((resolve) => stream.once("drain", resolve));
       }
     }
+    stream.write(this.#endOfInitialEvents("Pod"));
+  }
+
+  #endOfInitialEvents(kind: "Pod" | "Service"): Buffer {
     const annotations = { "k8s.io/initial-events-end": "true" };
     const metadata = { resourceVersion: String(this.#version), annotations };
-    stream.write(watchFrame("BOOKMARK", envelope("v1", "Pod", messageBytes("v1", "Pod", { metadata }))));
+    return watchFrame("BOOKMARK", envelope("v1", kind, messageBytes("v1", kind, { metadata })));
   }
 }
 

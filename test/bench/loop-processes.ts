@@ -65,6 +65,26 @@ export class Server {
   }
 }
 
+/** Another program of a bench: it answers messages by messages with a `kind`. Ends when it is told `{ kind: "end" }`. */
+export class Child<To extends { readonly kind: string }> {
+  readonly #child: ChildProcess;
+
+  constructor(file: string) {
+    this.#child = forkBuilt(file);
+  }
+
+  /** Sends a message and resolves with the first one of that kind that comes after it. */
+  async ask(message: To, kind: string): Promise<unknown> {
+    const answered = answer(this.#child, kind);
+    this.#child.send(message);
+    return await answered;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await endChild(this.#child, () => this.#child.send({ kind: "end" }));
+  }
+}
+
 function forkBuilt(name: string): ChildProcess {
   return fork(fileURLToPath(new URL(`../../dist/test/bench/${name}.js`, import.meta.url)), [], {
     serialization: "advanced",
