@@ -278,6 +278,6 @@ export class KindRegister {
         leaving += table.liveWords;
       }
     }
-    this.leavingSegments = Math.floor(leaving / SEGMENT_WORDS);
+    this.leavingSegments = Math.ceil(leaving / SEGMENT_WORDS);
   }
 }
