@@ -1,23 +1,36 @@
-import { FairleadError, messageOf } from "../errors.ts";
+import type { ServiceHandlers, ServiceOf } from "../api/context.ts";
+import type { AnyPlugin } from "../api/plugin.ts";
+import { codeOf, FairleadError, messageOf } from "../errors.ts";
 import { type AnyKind, mergeKinds } from "../kinds/kind.ts";
 import type { RowPlan } from "../kinds/plan.ts";
-import type { ClusterSource } from "../kube/access.ts";
+import type { ClusterAccess, ClusterSource } from "../kube/access.ts";
 import { resolveCluster } from "../kube/cluster-config.ts";
 import { type Logger, silentLogger } from "../log.ts";
 import { createStore, type Store } from "../store/create-store.ts";
+import { narrowReader } from "../store/narrow-reader.ts";
 import type { ChangeListener, StoreReader, Subscription } from "../store/reader.ts";
 import { type Ingest, type IngestFigures, startIngest } from "../watch/ingest.ts";
+import type { ControllerPlugins } from "./controller-plugins.ts";
 import { untilLoaded } from "./load.ts";
+import { NoticeBoard, type Notices } from "./notices.ts";
+import { checkPlugin } from "./plugin-check.ts";
+import { entryOf, type PluginEntry, type PluginInfo } from "./plugin-entry.ts";
+import { kindsOfNeeds } from "./plugin-needs.ts";
+import { serviceOver } from "./plugin-services.ts";
 import { Problems } from "./problems.ts";
 
 const DEFAULT_START_TIMEOUT_MS = 60_000;
 
-/** How to make a controller. Only `kinds` is needed. */
+/** How to make a controller. Only `kinds` or `plugins` is needed. */
 export interface ControllerOptions<Kinds extends readonly AnyKind[] = readonly AnyKind[]> {
   /** The cluster to follow. Default: KUBECONFIG, ~/.kube/config, then the service account of the pod. */
   readonly cluster?: ClusterSource;
   /** What to watch and which fields to keep. Two selections of one kind are watched once, with the union of their fields. */
-  readonly kinds: Kinds;
+  readonly kinds?: Kinds;
+  /** Plugins, or plugins with their options and how to run them. What they need is followed beside `kinds`. */
+  readonly plugins?: readonly (AnyPlugin | PluginEntry)[];
+  /** Whatever plugins write is checked by the server, but not stored. Default false. */
+  readonly dryRun?: boolean;
   /** Namespaces by glob; deny wins. Default: all, by cluster-wide watches. */
   readonly namespaces?: { readonly allow?: readonly string[]; readonly deny?: readonly string[] };
   /** Where watches are read and decoded: a thread of their own (default), or the calling thread. */
@@ -46,8 +59,8 @@ export interface Controller<Kinds extends readonly AnyKind[] = readonly AnyKind[
   readonly store: StoreReader<Kinds>;
   /**
    * Resolves when every kind is complete, or known to be out of reach (not served, forbidden: logged, and tried again
-   * later). Rejects with CONTROLLER_START_TIMEOUT, CONTROLLER_STOPPED, or what `cluster` has wrong (KUBE_*); nothing
-   * is left running then.
+   * later), and every plugin has been set up. Rejects with CONTROLLER_START_TIMEOUT, CONTROLLER_STOPPED, what `cluster`
+   * has wrong (KUBE_*), or what a required plugin failed with (PLUGIN_*, SERVICE_DUPLICATE); nothing is left running then.
    */
   start(options?: { readonly signal?: AbortSignal }): Promise<this>;
   /** Ends all requests, timers, sockets and threads. Safe to call at any moment, more than once. */
@@ -62,22 +75,45 @@ export interface Controller<Kinds extends readonly AnyKind[] = readonly AnyKind[
     kind: { readonly name: Name },
     listener: ChangeListener<FollowedKind<Kinds, Name>>,
   ): Subscription;
+  /** The plugins and how they do, in the order of their start. Empty before `start`. */
+  plugins(): readonly PluginInfo[];
+  /**
+   * Goes over to these plugins: only what changed is stopped and started. Rejects with the reason when that fails, and the
+   * plugins are as before. Throws CONTROLLER_NOT_STARTED, CONTROLLER_STOPPED.
+   */
+  reload(plugins: readonly (AnyPlugin | PluginEntry)[]): Promise<void>;
+  /** Services of plugins: `controller.services.use<Inventory>("inventory")`. Calls reject with SERVICE_*. */
+  readonly services: { use<H extends ServiceHandlers>(name: string): ServiceOf<H> };
+  /** Tells what happens to plugins and kinds. */
+  readonly notices: Notices;
   /** What the side that reads and decodes has used. Throws CONTROLLER_NOT_STARTED. */
   ingestFigures(): Promise<IngestFigures>;
 }
 
-/** Makes a controller; nothing is opened before `start`. Throws CONTROLLER_NO_KINDS and what is wrong with a kind (KIND_*). */
-export function createController<const Kinds extends readonly AnyKind[]>(
+/**
+ * Makes a controller; nothing is opened before `start`. Throws CONTROLLER_NO_KINDS, what is wrong with a kind (KIND_*), and
+ * with a plugin that was given as an object (PLUGIN_*).
+ */
+export function createController<const Kinds extends readonly AnyKind[] = readonly []>(
   options: ControllerOptions<Kinds>,
 ): Controller<Kinds> {
   return new ClusterController(options);
 }
 
-/** One plan for each kind, whoever asks for it. */
-function plansOf(kinds: readonly AnyKind[]): RowPlan[] {
-  if (kinds.length === 0) {
-    throw new FairleadError("CONTROLLER_NO_KINDS", "a controller needs at least one kind; pass it as kinds: [pods]");
-  }
+/** What plugins need that were given as objects; modules are not loaded before `start`. */
+function kindsOfPlugins(plugins: readonly (AnyPlugin | PluginEntry)[]): AnyKind[] {
+  return plugins.flatMap((given) => {
+    const { use } = entryOf(given);
+    if (use instanceof URL) {
+      return [];
+    }
+    const plugin = checkPlugin(use, "the object given as a plugin");
+    return kindsOfNeeds(plugin.name, plugin.needs);
+  });
+}
+
+/** Each kind once, with the fields of all who ask for it. */
+function mergedKinds(kinds: readonly AnyKind[]): AnyKind[] {
   const groups = new Map<string, [AnyKind, ...AnyKind[]]>();
   for (const kind of kinds) {
     const group = groups.get(kind.name);
@@ -87,32 +123,46 @@ function plansOf(kinds: readonly AnyKind[]): RowPlan[] {
       group.push(kind);
     }
   }
-  return [...groups.values()].map((group) => mergeKinds(group).plan());
+  return [...groups.values()].map((group) => mergeKinds(group));
 }
 
 class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<Kinds> {
   readonly store: StoreReader<Kinds>;
+  readonly notices: NoticeBoard;
+  readonly services: Controller["services"];
   readonly #options: ControllerOptions<Kinds>;
   readonly #log: Logger;
-  readonly #plans: readonly RowPlan[];
   readonly #store: Store<Kinds>;
   readonly #problems = new Problems();
   readonly #stopping = new AbortController();
+  /** What is followed: the embedder's kinds with those of the plugins. */
+  #followed: readonly AnyKind[];
+  #access: ClusterAccess | undefined;
   #ingest: Ingest | undefined;
+  #plugins: ControllerPlugins | undefined;
   #starting: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
 
   constructor(options: ControllerOptions<Kinds>) {
+    const { kinds = [], plugins = [] } = options;
+    if (kinds.length === 0 && options.plugins === undefined) {
+      throw new FairleadError("CONTROLLER_NO_KINDS", "a controller needs at least one kind; pass it as kinds: [pods]");
+    }
     this.#options = options;
     this.#log = this.#problems.listenTo(options.log ?? silentLogger);
-    this.#plans = plansOf(options.kinds);
+    this.notices = new NoticeBoard(this.#log);
+    this.#followed = mergedKinds([...kinds, ...kindsOfPlugins(plugins)]);
     this.#store = createStore<Kinds>({
-      backend: options.ingest === "inline" ? "local" : "shared",
-      plans: this.#plans,
+      // Plugins may run in threads of their own.
+      backend: options.ingest === "inline" && options.plugins === undefined ? "local" : "shared",
+      plans: plansOf(this.#followed),
       maxBytes: options.maxBytes,
       onError: (error: unknown) => this.#log.error({ detail: messageOf(error) }, "a change listener failed"),
     });
     this.store = this.#store.reader();
+    this.services = {
+      use: (name) => serviceOver((handler, given) => this.#callService(name, handler, given)),
+    };
     options.signal?.addEventListener("abort", this.#onAbort, { once: true });
     if (options.signal?.aborted === true) {
       this.#onAbort();
@@ -139,7 +189,7 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
     kind: { readonly name: Name },
     listener: ChangeListener<FollowedKind<Kinds, Name>>,
   ): Subscription {
-    const followed = this.#options.kinds.find((candidate) => candidate.name === kind.name) ?? kind;
+    const followed = this.#options.kinds?.find((candidate) => candidate.name === kind.name) ?? kind;
     // Found by its name, of which Name is the type.
     return this.store.changes(followed as FollowedKind<Kinds, Name>, listener);
   }
@@ -151,9 +201,23 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
     return this.changes(kind, listener);
   }
 
+  plugins(): readonly PluginInfo[] {
+    return this.#plugins?.host.infos() ?? [];
+  }
+
+  async reload(plugins: readonly (AnyPlugin | PluginEntry)[]): Promise<void> {
+    if (this.#starting === undefined) {
+      throw notStarted();
+    }
+    await this.#starting;
+    this.#throwIfStopped();
+    const { host } = await this.#openPlugins();
+    await host.reload(plugins);
+  }
+
   async ingestFigures(): Promise<IngestFigures> {
     if (this.#ingest === undefined) {
-      throw new FairleadError("CONTROLLER_NOT_STARTED", "the controller has not been started; await start() first");
+      throw notStarted();
     }
     return await this.#ingest.figures();
   }
@@ -168,26 +232,104 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
 
   async #start(signal: AbortSignal | undefined): Promise<void> {
     const stopping = this.#stopping.signal;
+    const { plugins } = this.#options;
     this.#throwIfStopped();
-    const access = await resolveCluster(this.#options.cluster);
+    this.#access = await resolveCluster(this.#options.cluster);
+    this.#throwIfStopped();
+    const host = plugins === undefined ? undefined : (await this.#openPlugins()).host;
+    await host?.load(plugins ?? []);
     this.#throwIfStopped();
     this.#ingest = await startIngest({
-      access,
+      access: this.#access,
       store: this.#store,
-      plans: this.#plans,
+      plans: plansOf(this.#followed),
       mode: this.#options.ingest ?? "thread",
       scope: this.#options.namespaces,
       auditEveryMs: this.#options.auditEveryMs,
       log: this.#log,
       onCrash: (error) => this.#log.error({ code: error.code, detail: error.message }, "ingest thread failed"),
     });
-    await untilLoaded({
-      store: this.store,
-      timeoutMs: this.#options.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS,
-      signal: signal === undefined ? stopping : AbortSignal.any([stopping, signal]),
-      server: access.server,
-      problemOf: (kind) => this.#problems.of(kind),
+    this.#tellSynced(this.#followed);
+    if (host !== undefined) {
+      // Modules have been loaded meanwhile, and may need more.
+      await this.#follow(host.kinds());
+      await host.boot();
+    }
+    await this.#untilLoaded(this.#followed, signal === undefined ? stopping : AbortSignal.any([stopping, signal]));
+    await host?.follow();
+    this.#throwIfStopped();
+  }
+
+  async #openPlugins(): Promise<ControllerPlugins> {
+    const { openControllerPlugins } = await import("./controller-plugins.ts");
+    if (this.#access === undefined) {
+      throw notStarted();
+    }
+    this.#throwIfStopped();
+    this.#plugins ??= openControllerPlugins({
+      options: this.#options,
+      access: this.#access,
+      store: this.#store,
+      log: this.#log,
+      notices: this.notices,
+      follow: (kinds) => this.#follow(kinds),
+      loaded: async (kinds) => {
+        try {
+          await this.#untilLoaded(mergedKinds(kinds), this.#stopping.signal);
+        } catch (error) {
+          this.#log.warn(
+            { code: codeOf(error), detail: messageOf(error) },
+            "the kinds of new plugins are not complete",
+          );
+        }
+      },
     });
+    return this.#plugins;
+  }
+
+  /** Follows these kinds beside the embedder's own, and no others. */
+  async #follow(kinds: readonly AnyKind[]): Promise<void> {
+    const before = this.#followed;
+    const followed = mergedKinds([...(this.#options.kinds ?? []), ...kinds]);
+    const plans = plansOf(followed);
+    if (JSON.stringify(plans) === JSON.stringify(plansOf(before))) {
+      return;
+    }
+    await this.#ingest?.setPlans(plans);
+    this.#followed = followed;
+    this.#tellSynced(followed.filter(({ name }) => !before.some((kind) => kind.name === name)));
+  }
+
+  #tellSynced(kinds: readonly AnyKind[]): void {
+    for (const { name: kind } of kinds) {
+      this.store.whenSynced([kind], { signal: this.#stopping.signal }).then(
+        () => this.notices.tell("kind-synced", { kind, objects: this.store.status(kind).objects }),
+        () => {}, // stopped before
+      );
+    }
+  }
+
+  async #untilLoaded(kinds: readonly AnyKind[], signal: AbortSignal): Promise<void> {
+    const reader = narrowReader(this.#store.reader(), kinds);
+    try {
+      await untilLoaded({
+        store: reader,
+        timeoutMs: this.#options.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS,
+        signal,
+        server: this.#access?.server ?? "",
+        problemOf: (kind) => this.#problems.of(kind),
+      });
+    } finally {
+      reader.close();
+    }
+  }
+
+  async #callService(name: string, handler: string, given: unknown): Promise<unknown> {
+    this.#throwIfStopped();
+    if (this.#plugins === undefined) {
+      throw notStarted();
+    }
+    return await this.#plugins.host.callService(name, handler, given);
   }
 
   #throwIfStopped(): void {
@@ -199,8 +341,18 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
   async #stop(): Promise<void> {
     this.#options.signal?.removeEventListener("abort", this.#onAbort);
     this.#stopping.abort();
+    // While the store is still followed; this also ends a start that waits for a plugin.
+    await this.#plugins?.stop();
     await this.#starting?.catch(() => {}); // told to whoever called start()
     await this.#ingest?.stop();
     this.#store.close();
   }
+}
+
+function plansOf(kinds: readonly AnyKind[]): RowPlan[] {
+  return kinds.map((kind) => kind.plan());
+}
+
+function notStarted(): FairleadError {
+  return new FairleadError("CONTROLLER_NOT_STARTED", "the controller has not been started; await start() first");
 }

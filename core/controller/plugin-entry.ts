@@ -24,6 +24,11 @@ export interface PluginEntry {
   readonly version?: string;
 }
 
+/** An entry for a plugin that was given as such. */
+export function entryOf(given: AnyPlugin | PluginEntry): PluginEntry {
+  return typeof given === "object" && given !== null && "use" in given ? given : { use: given };
+}
+
 /** Where a plugin runs. */
 export type Isolation = "inline" | "worker";
 

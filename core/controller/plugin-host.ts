@@ -1,8 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
-import type { ServiceHandlers, ServiceOf } from "../api/context.ts";
 import type { AnyPlugin, PermissionRule } from "../api/plugin.ts";
 import { codeOf, FairleadError, messageOf } from "../errors.ts";
-import { HookBoard } from "../hooks/hook-board.ts";
+import { type HookAsk, HookBoard } from "../hooks/hook-board.ts";
 import type { HookFigure } from "../hooks/tap-meter.ts";
 import type { AnyKind } from "../kinds/kind.ts";
 import type { KubeClient } from "../kube/client.ts";
@@ -17,10 +16,12 @@ import type { MetricSink } from "./metric-sink.ts";
 import type { NoticeBoard } from "./notices.ts";
 import { covers, mergeRules, rightsOf, rulesAsYaml, rulesFor } from "./permission-check.ts";
 import { type MissingRules, missingRules } from "./permission-review.ts";
-import type { PluginEntry, PluginInfo } from "./plugin-entry.ts";
+import { entryOf, type PluginEntry, type PluginInfo } from "./plugin-entry.ts";
 import type { PluginRunner, RunnerParts } from "./plugin-runner.ts";
 import { PluginServiceBoard } from "./plugin-services.ts";
 import { noticed, PluginSlot, type SlotHost } from "./plugin-slot.ts";
+
+const STATS_DEADLINE_MS = 1000;
 
 /** What a plugin host works with. */
 export interface PluginHostOptions {
@@ -147,9 +148,9 @@ export class PluginHost {
     return this.#slots.map((slot) => slot.info());
   }
 
-  /** A plugin's service, for the embedder. */
-  service<H extends ServiceHandlers>(name: string): ServiceOf<H> {
-    return this.#services.use<H>(name);
+  /** Calls a handler of a plugin's service. Rejects with SERVICE_*, or what the handler threw. */
+  callService(service: string, handler: string, given: unknown): Promise<unknown> {
+    return this.#services.call(service, handler, given);
   }
 
   hookFigures(): readonly HookFigure[] {
@@ -159,6 +160,17 @@ export class PluginHost {
   /** Errors of plugins that nobody awaited: timers, change callbacks. */
   failures(): ReadonlyMap<string, number> {
     return new Map(this.#slots.map((slot) => [slot.name, slot.failures]));
+  }
+
+  /** Votes of the hook `health`, to be asked. */
+  healthVotes(): readonly HookAsk[] {
+    return this.board.asks("health");
+  }
+
+  /** Figures of the hook `stats`, by plugin. Never rejects; takes at most a second. */
+  async stats(): Promise<ReadonlyMap<string, unknown>> {
+    const { answers } = await this.board.call("stats", "parallel", undefined, { deadlineMs: STATS_DEADLINE_MS });
+    return new Map(answers.map(({ plugin, answer }) => [plugin, answer]));
   }
 
   /** What each plugin has done at the API server. */
@@ -337,11 +349,9 @@ export class PluginHost {
   }
 
   async #follow(slots: readonly PluginSlot[]): Promise<void> {
-    const { store } = this.#options;
-    const isComplete = (slot: PluginSlot): boolean => slot.kinds.every((kind) => store.reader().status(kind).synced);
     const running = slots.filter(({ state }) => state === "running");
     const all = running.map((slot) => ({ slot, following: slot.follow() }));
-    await Promise.all(all.filter(({ slot }) => isComplete(slot)).map(({ following }) => following));
+    await Promise.all(all.filter(({ slot }) => slot.seesAll()).map(({ following }) => following));
   }
 
   /** Compares what the plugins may want with what the server grants, and tells what is missing. Never rejects. */
@@ -403,11 +413,6 @@ export class PluginHost {
 
 function stoppedError(): FairleadError {
   return new FairleadError("CONTROLLER_STOPPED", "the controller was stopped; make a new one to start again");
-}
-
-/** An entry for a plugin that was given as such. */
-export function entryOf(given: AnyPlugin | PluginEntry): PluginEntry {
-  return typeof given === "object" && given !== null && "use" in given ? given : { use: given };
 }
 
 /** A name for as long as the plugin's own is not known. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { codeOf } from "../errors.ts";
 import { ManualClock } from "../watch/manual-clock.test-support.ts";
-import { PluginServiceBoard } from "./plugin-services.ts";
+import { PluginServiceBoard, serviceOver } from "./plugin-services.ts";
 
 let clock: ManualClock;
 let services: PluginServiceBoard;
@@ -23,8 +23,8 @@ test("a service answers with copies, and its errors reach the caller", async () 
       throw Object.assign(new Error("sold out"), { code: "SOLD_OUT" });
     },
   });
-  const inventory = services.use<{ get: (given: undefined) => { count: number }; fail: (given: number) => void }>(
-    "inventory",
+  const inventory = serviceOver<{ get: (given: undefined) => { count: number }; fail: (given: number) => void }>(
+    (handler, given) => services.call("inventory", handler, given),
   );
   const answer = await inventory.get(undefined);
   answer.count = 2;

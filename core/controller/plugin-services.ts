@@ -85,11 +85,6 @@ export class PluginServiceBoard {
     return copied(answer, facts);
   }
 
-  /** The service as its users see it. */
-  use<H extends ServiceHandlers>(service: string): ServiceOf<H> {
-    return serviceOver((handler, given) => this.call(service, handler, given));
-  }
-
   /** Takes away what a plugin provides. */
   removePlugin(plugin: string): void {
     for (const [service, owner] of this.#owners) {

@@ -3,6 +3,8 @@ import type { HookBoard } from "../hooks/hook-board.ts";
 import type { AnyKind } from "../kinds/kind.ts";
 import type { Logger } from "../log.ts";
 import type { Store } from "../store/create-store.ts";
+import { narrowReader } from "../store/narrow-reader.ts";
+import type { StoreReader } from "../store/reader.ts";
 import type { Clock } from "../watch/clock.ts";
 import { EventRecorder } from "./event-recorder.ts";
 import { DEFAULT_SETUP_TIMEOUT_MS, DEFAULT_STOP_TIMEOUT_MS, setupTimeout } from "./inline-runner.ts";
@@ -54,6 +56,7 @@ export class PluginSlot {
   #events: EventRecorder | undefined;
   #declaration: PluginDeclaration | undefined;
   #kinds: readonly AnyKind[] = [];
+  #reader: StoreReader | undefined;
   #isSynced = false;
   #stopped: Promise<void> | undefined;
 
@@ -154,10 +157,9 @@ export class PluginSlot {
 
   /** Waits for the plugin's kinds, then runs the hooks `synced` and `leading`. Never rejects; ends when the plugin does. */
   async follow(): Promise<void> {
-    const names = this.#kinds.map(({ name }) => name);
     try {
-      if (names.length > 0) {
-        await this.#host.store.reader().whenSynced(names, { signal: this.#ending.signal });
+      if (this.#kinds.length > 0) {
+        await this.#narrow().whenSynced(undefined, { signal: this.#ending.signal });
       }
     } catch {
       return; // stopped before
@@ -166,6 +168,18 @@ export class PluginSlot {
       this.#isSynced = true;
       await this.#callSynced();
     }
+  }
+
+  /** True when all kinds of the plugin are complete. */
+  seesAll(): boolean {
+    const reader = this.#narrow();
+    return this.#kinds.every((kind) => reader.status(kind).synced);
+  }
+
+  /** Complete means: with all fields that the plugin needs, which may come later than those of others. */
+  #narrow(): StoreReader {
+    this.#reader ??= narrowReader(this.#host.store.reader(), this.#kinds);
+    return this.#reader;
   }
 
   /** Runs the hooks `following` and `stop`, and ends what the plugin runs. Never rejects: what did not stop is logged. */
@@ -187,6 +201,7 @@ export class PluginSlot {
     const late = wasRunning ? await this.#callStop(left) : [];
     this.#ending.abort(new FairleadError("PLUGIN_STOPPED", `plugin "${this.name}" was stopped`));
     this.#site?.close();
+    this.#reader?.close();
     try {
       await this.#runner?.stop(left());
     } catch (error) {

@@ -39,6 +39,15 @@ export interface HookDeclaration extends DeclaredHookOptions {
   readonly plugin: string;
 }
 
+/** One tap, to be asked by itself. */
+export interface HookAsk {
+  readonly plugin: string;
+  /** What tells it from other taps of its plugin. */
+  readonly name: string;
+  /** Rejects with what the tap throws; no deadline. */
+  ask(): Promise<unknown>;
+}
+
 const DECLARED_DEADLINE_MS = 50;
 const SLOW_SYNC_MS = 50;
 const SLOW_ASYNC_MS = 500;
@@ -156,6 +165,26 @@ export class HookBoard {
     return { answers: run.answers, failures: run.failures, late };
   }
 
+  /** The taps of a hook, each to be asked by itself. */
+  asks(hook: string): readonly HookAsk[] {
+    const records = [...this.#records.values()].flatMap((own) => [...own]).filter((entry) => entry.hook === hook);
+    return records.map(({ record }) => ({
+      plugin: record.plugin,
+      name: record.label,
+      ask: async () => {
+        const startedAt = this.#clock.now();
+        try {
+          return await record.callback(undefined);
+        } catch (error) {
+          record.meter.errors++;
+          throw error;
+        } finally {
+          this.called(record.meter, this.#clock.now() - startedAt, SLOW_ASYNC_MS);
+        }
+      },
+    }));
+  }
+
   /** Calls the taps one after the other until one answers, at once. Never throws. */
   callSync(hook: string, given: unknown): unknown {
     const list = this.#lists.get(hook);
@@ -247,9 +276,9 @@ export class HookBoard {
   }
 
   /** A call that was made elsewhere is over. */
-  called(meter: TapMeter, ms: number): void {
+  called(meter: TapMeter, ms: number, slowMs: number = SLOW_SYNC_MS): void {
     meter.record(ms);
-    if (ms > SLOW_SYNC_MS) {
+    if (ms > slowMs) {
       this.#tell(meter, { ms: Math.round(ms) }, "a tap is slow");
     }
   }

@@ -1,0 +1,108 @@
+import { codeOf, FairleadError, messageOf } from "../errors.ts";
+import type { HookBoard } from "../hooks/hook-board.ts";
+import type { AnyKind } from "../kinds/kind.ts";
+import type { ClusterAccess } from "../kube/access.ts";
+import { createKubeClient, type KubeClient } from "../kube/client.ts";
+import { connect, type HttpTransport } from "../kube/http-transport.ts";
+import type { Logger } from "../log.ts";
+import type { Store } from "../store/create-store.ts";
+import { narrowReader } from "../store/narrow-reader.ts";
+import { realClock } from "../watch/clock.ts";
+import { planScope } from "../watch/namespace-scope.ts";
+import type { ControllerOptions } from "./create-controller.ts";
+import { createInlineRunner } from "./inline-runner.ts";
+import { PluginMetricValues } from "./metrics-plugins.ts";
+import type { NoticeBoard } from "./notices.ts";
+import { PluginHost } from "./plugin-host.ts";
+import type { PluginRunner, RunnerParts } from "./plugin-runner.ts";
+
+/** What the plugins of a controller need of it. */
+export interface ControllerPluginsParts {
+  readonly options: Pick<ControllerOptions, "namespaces" | "dryRun">;
+  readonly access: ClusterAccess;
+  readonly store: Store;
+  readonly log: Logger;
+  readonly notices: NoticeBoard;
+  readonly follow: (kinds: readonly AnyKind[]) => Promise<void>;
+  readonly loaded: (kinds: readonly AnyKind[]) => Promise<void>;
+}
+
+/** The plugins of one controller with all that is loaded for their sake alone. */
+export interface ControllerPlugins {
+  readonly host: PluginHost;
+  readonly metrics: PluginMetricValues;
+  /** Stops the plugins, then closes their connection. Never rejects. */
+  stop(): Promise<void>;
+}
+
+/** Makes the plugin host of a controller; nothing runs before `host.load`. */
+export function openControllerPlugins(parts: ControllerPluginsParts): ControllerPlugins {
+  const { access, store, log, options, notices } = parts;
+  const metrics = new PluginMetricValues();
+  let transport: HttpTransport | undefined;
+  let client: KubeClient | undefined;
+  const host = new PluginHost({
+    log,
+    clock: realClock,
+    store,
+    metrics,
+    notices,
+    client: async () => {
+      transport ??= connect(access, { warn: (detail, facts) => log.warn({ ...facts, detail }, "connection") });
+      client ??= createKubeClient(transport);
+      return client;
+    },
+    dryRun: options.dryRun === true,
+    namespaces: namespacesOf(options.namespaces),
+    createRunner: (runner, board) => createRunner(runner, board),
+    task: async (plugin) => {
+      throw unavailable(`the task of plugin "${plugin}"`);
+    },
+    follow: parts.follow,
+    loaded: parts.loaded,
+  });
+  return {
+    host,
+    metrics,
+    async stop() {
+      await host.stop();
+      try {
+        await transport?.close();
+      } catch (error) {
+        log.warn({ code: codeOf(error), detail: messageOf(error) }, "connection of plugins not closed");
+      }
+    },
+  };
+}
+
+/** The namespaces that are followed, where they are named one by one. */
+function namespacesOf(scope: ControllerOptions["namespaces"]): readonly string[] | undefined {
+  const plan = planScope(scope ?? {});
+  return plan.kind === "fixed" ? plan.namespaces : undefined;
+}
+
+async function createRunner(parts: RunnerParts, board: HookBoard): Promise<PluginRunner> {
+  const { store, entry } = parts;
+  if (entry.isolation === "worker") {
+    throw unavailable('isolation "worker"');
+  }
+  return createInlineRunner({
+    ...parts,
+    openReader: ({ kinds }) => narrowReader(store.reader(), kinds),
+    openThreads: () => ({
+      spawn: () => {
+        throw unavailable("a thread of the plugin");
+      },
+      stop: async () => {},
+    }),
+    changesCalled: (plugin, kind, ms, failed) => {
+      const meter = board.meter(plugin, `changes:${kind}`);
+      meter.errors += Number(failed);
+      board.called(meter, ms);
+    },
+  });
+}
+
+function unavailable(what: string): FairleadError {
+  return new FairleadError("PLUGIN_UNAVAILABLE", `${what} cannot run: this version has no threads for plugins`);
+}
