@@ -10,6 +10,14 @@ const outputOptions: Readonly<Record<string, OptionSpec>> = {
   },
 };
 
+const configOption: Readonly<Record<string, OptionSpec>> = {
+  config: {
+    value: "FILE",
+    about: "default: fairlead.yaml, then /etc/fairlead/fairlead.yaml",
+    complete: "file",
+  },
+};
+
 const followOptions: Readonly<Record<string, OptionSpec>> = {
   for: { value: "DURATION", about: "end after this long, such as 20s or 5m (default: until ctrl-c)" },
   "status-every": { value: "DURATION", about: "time between status lines of --output json (default 10s)" },
@@ -61,6 +69,21 @@ export const commands: readonly CommandSpec[] = [
     },
     examples: ["fairlead demo", "fairlead demo --for 20s --output json", "fairlead demo --pods 10000 --rate 500"],
     load: async () => (await import("./demo.ts")).demo,
+  },
+  {
+    name: "rbac",
+    about: "print the service account and the least rights that a configuration needs, for kubectl apply",
+    options: {
+      ...configOption,
+      name: { value: "NAME", about: "name of all objects (default fairlead)" },
+      namespace: { value: "NAME", about: "namespace in which Fairlead runs (default default)" },
+      output: { value: "FORM", about: "yaml (default) or json, a List", oneOf: ["yaml", "json"] },
+    },
+    examples: [
+      "fairlead rbac --config fairlead.yaml | kubectl apply -f -",
+      "fairlead rbac --namespace system --name watcher --output json",
+    ],
+    load: async () => (await import("./rbac.ts")).rbac,
   },
   {
     name: "store",
