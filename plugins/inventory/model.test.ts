@@ -344,3 +344,70 @@ test("owners in a circle are counted and do no harm", () => {
     ["Deployment 1", "StatefulSet 0"],
   );
 });
+
+/** How often Maps and Sets are asked or changed, and entries of them are walked over. */
+function workOf(change: () => void): number {
+  let work = 0;
+  const counting = [Map, Set].flatMap(({ prototype }) =>
+    ["get", "set", "has", "add", "delete", "keys", "values", "entries", "forEach", Symbol.iterator].flatMap((name) => {
+      const method: unknown = Reflect.get(prototype, name);
+      return typeof method === "function" ? [{ prototype, name, method }] : [];
+    }),
+  );
+  for (const { prototype, name, method } of counting) {
+    Reflect.set(prototype, name, function (this: { readonly size: number }, ...given: unknown[]) {
+      work += name === "get" || name === "set" || name === "has" || name === "add" || name === "delete" ? 1 : this.size;
+      return Reflect.apply(method, this, given);
+    });
+  }
+  try {
+    change();
+  } finally {
+    for (const { prototype, name, method } of counting) {
+      Reflect.set(prototype, name, method);
+    }
+  }
+  return work;
+}
+
+test("a change is the same work in a cluster of 50 pods and in one of 20,000", () => {
+  const works = [50, 20_000].map((count) => {
+    const model = new InventoryModel({ findPods: () => ["uid-pod-0", "uid-pod-1"] });
+    const put = (number: number, more: Partial<TestPod> = {}): void => {
+      const app = `app-${Math.floor(number / 5)}`;
+      const owners = [{ ...ownedBy("ReplicaSet", 0, "shop"), uid: `set-${app}` }];
+      const pod = podNamed(`pod-${number}`, {
+        labels: { app },
+        owners,
+        node: `node-${number % (count / 10)}`,
+        ...more,
+      });
+      model.putPod(pod, { ...pod, isReady: pod.ready, nodeName: pod.node });
+    };
+    for (let number = 0; number < count; number += 5) {
+      const name = `app-${number / 5}`;
+      model.putService({ namespace: "shop", name }, { type: "ClusterIP", selector: { app: name } });
+    }
+    for (let number = 0; number < count; number++) {
+      put(number);
+    }
+    return {
+      moves: workOf(() => put(0, { node: "node-1", phase: "Pending" })),
+      goes: workOf(() => model.removePod("uid-pod-0")),
+      comes: workOf(() => put(0)),
+      isAdopted: workOf(() =>
+        model.putOwner(OWNER_TYPES.ReplicaSet, { namespace: "shop", name: "set", uid: "set-app-0" }, [
+          ownedBy("Deployment", 1, "shop"),
+        ]),
+      ),
+      selects: workOf(() =>
+        model.putService(
+          { namespace: "shop", name: "app-0" },
+          { type: "ClusterIP", selector: { app: "app-0", a: "b" } },
+        ),
+      ),
+      isSummed: workOf(() => queries.summary(model)),
+    };
+  });
+  assert.deepEqual(works[0], works[1]);
+});

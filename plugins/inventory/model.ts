@@ -99,13 +99,14 @@ export class InventoryModel {
   }
 
   putPod(pod: Identity, facts: PodFacts): void {
-    const reference = podOwner(pod, facts.owners);
-    const known = this.#pods.get(pod.uid);
-    if (known !== undefined && known.owner.uid !== reference.uid) {
+    const controller = podController(facts.owners);
+    let record = this.#pods.get(pod.uid);
+    if (record !== undefined && record.owner.uid !== (controller?.uid ?? pod.uid)) {
       // Adopted, or released by its controller.
       this.removePod(pod.uid);
+      record = undefined;
     }
-    const record = this.#pods.get(pod.uid) ?? this.#newPod(pod, reference);
+    record ??= this.#newPod(pod, controller);
     const phase = phaseNumber(facts.phase);
     if (record.node?.name !== facts.nodeName || record.phase !== phase || record.isReady !== facts.isReady) {
       this.#count(record, -1);
@@ -137,7 +138,8 @@ export class InventoryModel {
     object: Identity,
     owners: readonly OwnerReference[],
   ): void {
-    const controller = controllerOf(owners, object.namespace);
+    const owner = controllerOf(owners);
+    const controller = owner === undefined ? undefined : referenceTo(owner, object.namespace);
     const node = this.owners.seen(
       { ...type, namespace: object.namespace, name: object.name, uid: object.uid },
       controller,
@@ -215,8 +217,10 @@ export class InventoryModel {
     this.links.putSlice(`${namespace}/${name}`, `${namespace}/${service ?? ""}`, podUids);
   }
 
-  #newPod(pod: Identity, reference: ObjectReference): PodRecord {
-    const owner = this.owners.node(reference);
+  #newPod(pod: Identity, controller: OwnerReference | undefined): PodRecord {
+    const { namespace, name, uid } = pod;
+    const itself = { apiVersion: "v1", kind: "Pod", namespace, name, uid };
+    const owner = this.owners.node(controller === undefined ? itself : referenceTo(controller, namespace));
     const record: PodRecord = {
       uid: pod.uid,
       namespace: pod.namespace,
@@ -254,15 +258,23 @@ export class InventoryModel {
   }
 
   #node(name: string): NodeRecord {
-    const found = this.nodes.get(name) ?? new NodeRecord(name);
-    this.nodes.set(name, found);
-    return found;
+    const found = this.nodes.get(name);
+    if (found !== undefined) {
+      return found;
+    }
+    const made = new NodeRecord(name);
+    this.nodes.set(name, made);
+    return made;
   }
 
   #namespace(name: string): NamespaceRecord {
-    const found = this.namespaces.get(name) ?? new NamespaceRecord(name);
-    this.namespaces.set(name, found);
-    return found;
+    const found = this.namespaces.get(name);
+    if (found !== undefined) {
+      return found;
+    }
+    const made = new NamespaceRecord(name);
+    this.namespaces.set(name, made);
+    return made;
   }
 
   #setReady(node: NodeRecord, isReady: boolean): void {
@@ -284,25 +296,17 @@ export class InventoryModel {
 }
 
 /** The controller among owner references. */
-export function controllerOf(owners: readonly OwnerReference[], namespace: string): ObjectReference | undefined {
-  const found = owners.find((owner) => owner.controller && owner.uid !== undefined);
-  if (found?.uid === undefined) {
-    return undefined;
-  }
-  return {
-    apiVersion: found.apiVersion ?? "",
-    kind: found.kind ?? "",
-    namespace,
-    name: found.name ?? "",
-    uid: found.uid,
-  };
+function controllerOf(owners: readonly OwnerReference[]): OwnerReference | undefined {
+  return owners.find((owner) => owner.controller && owner.uid !== undefined);
 }
 
-/** The direct owner of a pod. A static pod is "owned" by its Node, which is where it runs and not what it belongs to. */
-function podOwner(pod: Identity, owners: readonly OwnerReference[]): ObjectReference {
-  const controller = controllerOf(owners, pod.namespace);
-  if (controller !== undefined && controller.kind !== "Node") {
-    return controller;
-  }
-  return { apiVersion: "v1", kind: "Pod", namespace: pod.namespace, name: pod.name, uid: pod.uid };
+/** The controller of a pod. A static pod is "owned" by its Node, which is where it runs and not what it belongs to. */
+function podController(owners: readonly OwnerReference[]): OwnerReference | undefined {
+  const controller = controllerOf(owners);
+  return controller?.kind === "Node" ? undefined : controller;
+}
+
+function referenceTo(owner: OwnerReference, namespace: string): ObjectReference {
+  const { apiVersion = "", kind = "", name = "", uid = "" } = owner;
+  return { apiVersion, kind, namespace, name, uid };
 }

@@ -16,7 +16,8 @@ export class OwnerNode implements ObjectReference {
   /** True once somebody was asked what is above it. */
   isAsked = false;
   parent: OwnerNode | undefined;
-  readonly children = new Set<OwnerNode>();
+  /** Made for the first child: most nodes have none. */
+  children: Set<OwnerNode> | undefined;
   /** Pods that have it as their controller. */
   ownPods = 0;
   /** Pods below it, at any depth. */
@@ -104,7 +105,7 @@ export class OwnerTree {
 
   /** Removes a node that nothing refers to, and what was there only for it. */
   dropIfUnused(node: OwnerNode): void {
-    if (node.isKnown || node.ownPods > 0 || node.children.size > 0 || this.#nodes.get(node.uid) !== node) {
+    if (node.isKnown || node.ownPods > 0 || (node.children?.size ?? 0) > 0 || this.#nodes.get(node.uid) !== node) {
       return;
     }
     const { parent } = node;
@@ -113,7 +114,7 @@ export class OwnerTree {
       this.#listener.rootRemoved(node);
       return;
     }
-    parent.children.delete(node);
+    parent.children?.delete(node);
     this.dropIfUnused(parent);
   }
 
@@ -127,13 +128,14 @@ export class OwnerTree {
     if (before === undefined) {
       this.#listener.rootRemoved(node);
     } else {
-      before.children.delete(node);
+      before.children?.delete(node);
       addAbove(before, node.pods, -1);
     }
     node.parent = parent;
     if (parent === undefined) {
       this.#listener.rootAdded(node);
     } else {
+      parent.children ??= new Set();
       parent.children.add(node);
       addAbove(parent, node.pods, 1);
     }
@@ -157,7 +159,7 @@ export function* podOwnersBelow(node: OwnerNode): Generator<OwnerNode, void, und
   if (node.ownPods > 0) {
     yield node;
   }
-  for (const child of node.children) {
+  for (const child of node.children ?? []) {
     if (child.pods.total > 0) {
       yield* podOwnersBelow(child);
     }

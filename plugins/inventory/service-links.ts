@@ -36,8 +36,10 @@ const NONE: readonly ServiceRecord[] = [];
  */
 export class ServiceLinks {
   readonly services = new Map<string, ServiceRecord>();
-  /** Services with a selector, by namespace and the first pair of it. */
-  readonly #byPair = new Map<string, Set<ServiceRecord>>();
+  /** Services with a selector, by namespace, and key and value of the first pair of it. */
+  readonly #byPair = new Map<string, Map<string, Map<string, Set<ServiceRecord>>>>();
+  /** Used anew for each pod, so that a change that moves nothing allocates nothing. */
+  readonly #wanted: ServiceRecord[] = [];
   /** Uids by slice, slices by service, and for each uid how often a service names it. */
   readonly #slices = new Map<string, { readonly service: string; readonly uids: readonly string[] }>();
   readonly #slicesOf = new Map<string, Set<string>>();
@@ -59,17 +61,21 @@ export class ServiceLinks {
   /** A pod is new, or has changed: `labels` as they are now. */
   linkPod(pod: LinkedPod, labels: Labels): void {
     const wanted = this.#servicesFor(pod, labels);
-    for (const service of pod.services) {
+    const before = pod.services;
+    if (wanted.length === before.length && wanted.every((service) => before.includes(service))) {
+      return;
+    }
+    for (const service of before) {
       if (!wanted.includes(service)) {
         this.#unlink(service, pod);
       }
     }
     for (const service of wanted) {
-      if (!service.pods.has(pod)) {
+      if (!before.includes(service)) {
         this.#link(service, pod);
       }
     }
-    pod.services = wanted;
+    pod.services = [...wanted];
   }
 
   unlinkPod(pod: LinkedPod): void {
@@ -99,7 +105,13 @@ export class ServiceLinks {
     if (selector.length === 0) {
       this.#linkTargets(service);
     } else {
-      addTo(this.#byPair, pairKey(service.namespace, selector[0]), service);
+      const [label, value] = selector[0];
+      const byLabel = madeIn(this.#byPair, service.namespace, () => new Map<string, Map<string, Set<ServiceRecord>>>());
+      addTo(
+        madeIn(byLabel, label, () => new Map<string, Set<ServiceRecord>>()),
+        value,
+        service,
+      );
       this.#linkAll(service, this.#find(service.namespace, spec.selector));
     }
     return before === undefined;
@@ -113,7 +125,7 @@ export class ServiceLinks {
     }
     this.services.delete(key);
     if (service.selector.length > 0) {
-      removeFrom(this.#byPair, pairKey(service.namespace, service.selector[0]), service);
+      this.#forgetPair(service);
     }
     for (const pod of [...service.pods]) {
       this.#unlink(service, pod);
@@ -191,22 +203,42 @@ export class ServiceLinks {
     }
   }
 
+  /** The list is used anew by the next call. */
   #servicesFor(pod: LinkedPod, labels: Labels): readonly ServiceRecord[] {
-    let found: ServiceRecord[] | undefined;
-    for (const pair of Object.entries(labels)) {
-      for (const service of this.#byPair.get(pairKey(pod.namespace, pair)) ?? NONE) {
-        if (service.selector.every(([key, value]) => labels[key] === value)) {
-          found = [...(found ?? []), service];
+    const found = this.#wanted;
+    found.length = 0;
+    const byLabel = this.#byPair.get(pod.namespace);
+    if (byLabel !== undefined) {
+      for (const label in labels) {
+        for (const service of byLabel.get(label)?.get(labels[label]) ?? NONE) {
+          if (service.selector.every(([key, value]) => labels[key] === value)) {
+            found.push(service);
+          }
         }
       }
     }
     for (const key of this.#targets.get(pod.uid)?.keys() ?? []) {
       const service = this.services.get(key);
       if (service !== undefined && service.selector.length === 0) {
-        found = [...(found ?? []), service];
+        found.push(service);
       }
     }
-    return found ?? NONE;
+    return found;
+  }
+
+  #forgetPair(service: ServiceRecord): void {
+    const [label, value] = service.selector[0];
+    const byLabel = this.#byPair.get(service.namespace);
+    const byValue = byLabel?.get(label);
+    if (byLabel !== undefined && byValue !== undefined) {
+      removeFrom(byValue, value, service);
+      if (byValue.size === 0) {
+        byLabel.delete(label);
+      }
+      if (byLabel.size === 0) {
+        this.#byPair.delete(service.namespace);
+      }
+    }
   }
 
   #link(service: ServiceRecord, pod: LinkedPod): void {
@@ -227,8 +259,10 @@ export class ServiceLinks {
   }
 }
 
-function pairKey(namespace: string, [key, value]: readonly [string, string]): string {
-  return `${namespace}\n${key}\n${value}`;
+function madeIn<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
+  const found = map.get(key) ?? make();
+  map.set(key, found);
+  return found;
 }
 
 function addTo<Key, Value>(map: Map<Key, Set<Value>>, key: Key, value: Value): void {

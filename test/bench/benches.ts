@@ -41,6 +41,12 @@ export const BENCHES: readonly Bench[] = [
     run: async (options) => (await import("./faults.ts")).benchFaults(options),
   },
   childBench({
+    name: "inventory",
+    summary: "a change in the inventory plugin's model with 4,000 and with 150,000 pods",
+    title: "Inventory",
+    file: "inventory",
+  }),
+  childBench({
     name: "fuzz",
     summary: "10 million broken inputs to the decoders",
     title: "Fuzzing of the decoders",
