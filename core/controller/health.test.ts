@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { HookAsk } from "../hooks/hook-board.ts";
 import { Health, kindCheck, pluginCheck } from "./health.ts";
 import { answerProbe } from "./health-text.ts";
-import { figureSources, kindStatus, pluginInfo } from "./metrics-sources.test-support.ts";
-import type { HealthVoter } from "./metrics-sources.ts";
+import { figureSources, ingestSource, kindStatus, pluginFigures, pluginInfo } from "./metrics-sources.test-support.ts";
 
 const never = (): boolean => false;
 const failing = async (health: Health): Promise<Record<string, string | undefined>> =>
@@ -65,7 +65,7 @@ test("a required plugin must run; another one leaves a remark", () => {
 
 test("an ingest thread that is started again is unready, one that was given up is dead", async () => {
   const down = (final: boolean) =>
-    new Health(figureSources(undefined, { ingestFailure: () => ({ message: "it ended", final }) }), never).report();
+    new Health(figureSources(undefined, ingestSource({ failure: { message: "it ended", final } })), never).report();
   assert.deepEqual([(await down(false)).live, (await down(false)).ready], [true, false]);
   assert.deepEqual([(await down(true)).live, (await down(true)).ready], [false, false]);
 });
@@ -77,7 +77,7 @@ test("before the start and while it stops it is live but not ready", async () =>
   assert.deepEqual([after.live, after.ready], [true, false]);
 });
 
-const voter = (name: string, ask: () => unknown): HealthVoter => ({ plugin: "dns", name, ask });
+const voter = (name: string, ask: () => unknown): HookAsk => ({ plugin: "dns", name, ask: async () => ask() });
 
 test("votes count, whatever a plugin gives; only a clear yes is one", async () => {
   const voters = [
@@ -94,7 +94,7 @@ test("votes count, whatever a plugin gives; only a clear yes is one", async () =
     voter("null", () => null),
     voter("number", () => ({ ok: 1 })),
   ];
-  const health = new Health(figureSources(undefined, { healthVotes: () => voters }), never);
+  const health = new Health(figureSources(undefined, pluginFigures({ healthVotes: () => voters })), never);
   assert.deepEqual(await failing(health), {
     "vote/dns/no": "the plugin says no",
     "vote/dns/because": "no zone",
@@ -111,7 +111,7 @@ test("votes are asked for once a second, however often somebody asks", async () 
   let asked = 0;
   let clock = 0;
   const healthVotes = () => [voter("count", () => ++asked > 0)];
-  const health = new Health(figureSources(undefined, { healthVotes }), never, {}, () => clock);
+  const health = new Health(figureSources(undefined, pluginFigures({ healthVotes })), never, {}, () => clock);
   for (let i = 0; i < 100; i++) {
     await Promise.all([health.report(), health.report()]);
   }
@@ -132,7 +132,7 @@ test("a vote that never comes is a no after a second, and is not asked for again
       return answer.promise;
     }),
   ];
-  const health = new Health(figureSources(undefined, { healthVotes }), never, {}, () => clock);
+  const health = new Health(figureSources(undefined, pluginFigures({ healthVotes })), never, {}, () => clock);
   for (let i = 0; i < 5; i++) {
     const report = failing(health);
     t.mock.timers.tick(1000);

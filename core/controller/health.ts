@@ -1,6 +1,7 @@
 import { messageOf } from "../errors.ts";
+import type { HookAsk } from "../hooks/hook-board.ts";
 import { KIND_PHASES } from "./metric-names.ts";
-import type { FigureSources, HealthVoter } from "./metrics-sources.ts";
+import type { FigureSources } from "./metrics-sources.ts";
 import type { PluginInfo } from "./plugin-entry.ts";
 
 const ASK_EVERY_MS = 1000;
@@ -32,20 +33,18 @@ export interface HealthOptions {
   readonly staleAfterSeconds?: number;
 }
 
-type HealthSources = Pick<FigureSources, "store" | "ingest" | "ingestFailure" | "plugins" | "healthVotes">;
-
 /** Looks after the health of one controller. Costs nothing until it is asked. */
 export class Health {
-  readonly #sources: HealthSources;
+  readonly #sources: FigureSources;
   readonly #options: HealthOptions;
   readonly #votes: Votes;
   readonly #isStopping: () => boolean;
 
-  constructor(sources: HealthSources, isStopping: () => boolean, options: HealthOptions = {}, now = monotonic) {
+  constructor(sources: FigureSources, isStopping: () => boolean, options: HealthOptions = {}, now = monotonic) {
     this.#sources = sources;
     this.#options = options;
     this.#isStopping = isStopping;
-    this.#votes = new Votes(() => sources.healthVotes(), now);
+    this.#votes = new Votes(() => sources.plugins()?.healthVotes() ?? [], now);
   }
 
   /** Never rejects; takes at most a second, for votes. */
@@ -76,19 +75,19 @@ export class Health {
         : { name: "shutdown", ok: true, live: false },
       this.#ingestCheck(),
       ...store.kinds.map((name) => kindCheck(name, store.status(name), { nowMs: Date.now(), staleAfterSeconds })),
-      ...plugins().map(pluginCheck),
+      ...(plugins()?.infos() ?? []).map(pluginCheck),
     ];
   }
 
   #ingestCheck(): HealthCheck {
-    const failure = this.#sources.ingestFailure();
-    if (failure !== undefined) {
-      return { name: "ingest", ok: false, live: failure.final, detail: failure.message };
+    const ingest = this.#sources.ingest();
+    if (ingest === undefined) {
+      return { name: "ingest", ok: false, live: false, detail: "it has not been started yet" };
     }
-    const isStarted = this.#sources.ingest() !== undefined;
-    return isStarted
+    const { failure } = ingest;
+    return failure === undefined
       ? { name: "ingest", ok: true, live: true }
-      : { name: "ingest", ok: false, live: false, detail: "it has not been started yet" };
+      : { name: "ingest", ok: false, live: failure.final, detail: failure.message };
   }
 }
 
@@ -136,14 +135,14 @@ export function pluginCheck({ name, state, required, error }: PluginInfo): Healt
 
 /** Asks the plugins, at most once a second, and never twice at the same time. */
 class Votes {
-  readonly #voters: () => readonly HealthVoter[];
+  readonly #voters: () => readonly HookAsk[];
   readonly #now: () => number;
   /** Answers that have not come yet, by the check's name: a plugin that hangs is not asked again and again. */
   readonly #pending = new Map<string, Promise<unknown>>();
   #askedAt = Number.NEGATIVE_INFINITY;
   #last: Promise<readonly HealthCheck[]> = Promise.resolve([]);
 
-  constructor(voters: () => readonly HealthVoter[], now: () => number) {
+  constructor(voters: () => readonly HookAsk[], now: () => number) {
     this.#voters = voters;
     this.#now = now;
   }
@@ -157,7 +156,7 @@ class Votes {
     return this.#last;
   }
 
-  async #ask(voter: HealthVoter): Promise<HealthCheck> {
+  async #ask(voter: HookAsk): Promise<HealthCheck> {
     const name = `vote/${voter.plugin}/${voter.name}`;
     const not = (detail: string): HealthCheck => ({ name, ok: false, live: false, detail });
     const { promise: late, resolve } = Promise.withResolvers<"late">();
@@ -172,7 +171,7 @@ class Votes {
     }
   }
 
-  #answer(name: string, voter: HealthVoter): Promise<unknown> {
+  #answer(name: string, voter: HookAsk): Promise<unknown> {
     const pending = this.#pending.get(name);
     if (pending !== undefined) {
       return pending;

@@ -1,10 +1,12 @@
 import { performance } from "node:perf_hooks";
 import type { ThreadFigures } from "../../sandbox/thread.ts";
+import type { HookFigure } from "../hooks/tap-meter.ts";
 import type { KindStats } from "../store/reader.ts";
 import type { KindStatus } from "../store/store.ts";
 import type { IngestFigures } from "../watch/ingest.ts";
+import type { GateFigures } from "./kube-gate.ts";
 import type { MetricSample } from "./metrics-plugins.ts";
-import type { HookFigures, MetricSnapshot, ThreadState } from "./metrics-sources.ts";
+import type { MetricSnapshot, ThreadState } from "./metrics-sources.ts";
 import type { PluginState } from "./plugin-entry.ts";
 
 /** One metric: what it is called, what it means, and how to read it from the figures of one moment. */
@@ -95,7 +97,7 @@ function ofThread(told: Told, value: (figures: ThreadFigures) => number): Metric
   };
 }
 
-function ofHook(told: Told, value: (figures: HookFigures) => number): MetricDefinition {
+function ofHook(told: Told, value: (figures: HookFigure) => number): MetricDefinition {
   return {
     ...told,
     labels: ["hook", "plugin"],
@@ -110,6 +112,14 @@ function ofPluginMap(told: Told, pick: (snapshot: MetricSnapshot) => ReadonlyMap
     labels: ["plugin"],
     read: (snapshot) =>
       snapshot.plugins.map(({ name }) => ({ labels: { plugin: name }, value: pick(snapshot).get(name) ?? 0 })),
+  };
+}
+
+function ofKube(name: string, help: string, value: (figures: Readonly<GateFigures>) => number): MetricDefinition {
+  return {
+    ...counter(name, help, "calls"),
+    labels: ["plugin"],
+    read: ({ kube }) => [...kube].map(([plugin, figures]) => ({ labels: { plugin }, value: value(figures) })),
   };
 }
 
@@ -324,7 +334,7 @@ export const METRIC_GROUPS: readonly MetricGroup[] = [
       },
       ofPluginMap(
         counter("fairlead_plugin_failures_total", "Errors in timers and change callbacks of the plugin.", "errors"),
-        (snapshot) => snapshot.pluginFailures,
+        (snapshot) => snapshot.failures,
       ),
       ofPluginMap(
         counter(
@@ -334,6 +344,15 @@ export const METRIC_GROUPS: readonly MetricGroup[] = [
         ),
         (snapshot) => snapshot.droppedSamples,
       ),
+      ofKube("fairlead_plugin_api_reads_total", "Reads at the API server.", ({ reads }) => reads),
+      ofKube(
+        "fairlead_plugin_api_writes_total",
+        "Writes at the API server, dry runs included.",
+        ({ writes }) => writes,
+      ),
+      ofKube("fairlead_plugin_api_dry_runs_total", "Writes that were only checked.", ({ dryRuns }) => dryRuns),
+      ofKube("fairlead_plugin_api_refused_total", "Calls refused by permissions or a veto.", ({ refused }) => refused),
+      ofKube("fairlead_plugin_api_failed_total", "Calls that failed at the API server.", ({ failed }) => failed),
       ofHook(counter("fairlead_hook_calls_total", "Calls of the plugin's tap.", "calls"), (hook) => hook.calls),
       ofHook(
         counter("fairlead_hook_errors_total", "Calls that threw or came too late.", "calls"),

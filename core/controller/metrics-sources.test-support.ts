@@ -1,7 +1,7 @@
 import type { StoreStats } from "../store/reader.ts";
 import type { KindStatus } from "../store/store.ts";
 import type { IngestFigures } from "../watch/ingest.ts";
-import type { FigureSources } from "./metrics-sources.ts";
+import type { FigureSources, PluginFigures } from "./metrics-sources.ts";
 import type { PluginInfo } from "./plugin-entry.ts";
 
 /** A kind that is complete and current. */
@@ -73,6 +73,36 @@ const INGEST: IngestFigures = {
   reconnects: 0,
 };
 
+/** Plugins that tell nothing but what is given. */
+export function pluginFigures(more: Partial<PluginFigures>): Partial<FigureSources> {
+  const figures: PluginFigures = {
+    infos: () => [],
+    hookFigures: () => [],
+    failures: () => new Map(),
+    kubeFigures: () => new Map(),
+    droppedSamples: () => new Map(),
+    threads: () => [],
+    healthVotes: () => [],
+    stats: () => Promise.resolve(new Map()),
+    ...more,
+  };
+  return { plugins: () => figures };
+}
+
+/** An ingest thread. */
+export function ingestSource(
+  more: Partial<NonNullable<ReturnType<FigureSources["ingest"]>>> = {},
+): Partial<FigureSources> {
+  const ingest = {
+    mode: "thread" as const,
+    restarts: 0,
+    failure: undefined,
+    figures: () => Promise.resolve(INGEST),
+    ...more,
+  };
+  return { ingest: () => ingest };
+}
+
 /** Sources of figures for tests: one kind, an ingest thread, no plugins. */
 export function figureSources(
   kinds: Readonly<Record<string, KindStatus>> = { pods: kindStatus() },
@@ -80,14 +110,9 @@ export function figureSources(
 ): FigureSources {
   return {
     store: { kinds: Object.keys(kinds), status: (kind) => kinds[String(kind)], stats: () => STATS },
-    ingest: () => ({ mode: "thread", restarts: 0, figures: () => Promise.resolve(INGEST) }),
-    ingestFailure: () => undefined,
-    plugins: () => [],
-    hookFigures: () => [],
-    pluginFailures: () => new Map(),
-    threads: () => [],
-    droppedSamples: () => new Map(),
-    healthVotes: () => [],
+    ingest: () => undefined,
+    plugins: () => undefined,
+    ...ingestSource(),
     ...more,
   };
 }

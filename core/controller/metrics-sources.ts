@@ -1,35 +1,19 @@
 import type { ThreadFigures } from "../../sandbox/thread.ts";
+import type { HookAsk } from "../hooks/hook-board.ts";
+import type { HookFigure } from "../hooks/tap-meter.ts";
 import type { StoreReader, StoreStats } from "../store/reader.ts";
 import type { KindStatus } from "../store/store.ts";
 import type { Ingest, IngestFigures } from "../watch/ingest.ts";
+import type { GateFigures } from "./kube-gate.ts";
 import type { LoopDelay } from "./metrics-loop.ts";
 import type { PluginInfo } from "./plugin-entry.ts";
 
 /** How long a thread may take to tell its figures; a busy one is left out of a scrape rather than holding it up. */
 const FIGURES_DEADLINE_MS = 1000;
 
-/** What one tap of a hook has taken so far. */
-export interface HookFigures {
-  readonly hook: string;
-  readonly plugin: string;
-  readonly calls: number;
-  readonly errors: number;
-  readonly p99Ms: number;
-  readonly longestMs: number;
-}
-
-/** One plugin's say in readiness. */
-export interface HealthVoter {
-  readonly plugin: string;
-  /** As the plugin calls it. */
-  readonly name: string;
-  /** Gives a `HealthVote`, or what a plugin takes for one; may throw, reject or never end. */
-  ask(): unknown;
-}
-
 /** A thread as it is now. */
 export interface ThreadInfo {
-  /** "ingest", or the plugin and what the plugin calls it: "dns/server". */
+  /** The plugin, or the plugin and what it calls its thread: "dns/server". */
   readonly name: string;
   readonly state: ThreadState;
   readonly restarts: number;
@@ -44,19 +28,26 @@ export type ThreadState = "running" | "restarting" | "gone";
 export interface FigureSources {
   readonly store: Pick<StoreReader, "kinds" | "status" | "stats">;
   /** Undefined before `start`. */
-  ingest(): Pick<Ingest, "mode" | "restarts" | "figures"> | undefined;
-  /** Why there is no ingest at the moment; `final`: there will not be one again. */
-  ingestFailure(): { readonly message: string; readonly final: boolean } | undefined;
-  plugins(): readonly PluginInfo[];
-  hookFigures(): readonly HookFigures[];
-  /** Errors of plugins that nobody awaited: timers, change callbacks. */
-  pluginFailures(): ReadonlyMap<string, number>;
-  /** Threads of plugins. */
+  ingest(): Pick<Ingest, "mode" | "restarts" | "figures" | "failure"> | undefined;
+  /** Undefined where there are none. */
+  plugins(): PluginFigures | undefined;
+}
+
+/** What the plugins of a controller tell of themselves. */
+export interface PluginFigures {
+  infos(): readonly PluginInfo[];
+  hookFigures(): readonly HookFigure[];
+  /** Errors that nobody awaited, by plugin: timers, change callbacks. */
+  failures(): ReadonlyMap<string, number>;
+  /** What each plugin has done at the API server. */
+  kubeFigures(): ReadonlyMap<string, Readonly<GateFigures>>;
+  /** Samples that were dropped for labels or values that are not declared, by plugin. */
+  droppedSamples(): ReadonlyMap<string, number>;
   threads(): readonly ThreadInfo[];
   /** Taps of the hook `health`, to be asked. */
-  healthVotes(): readonly HealthVoter[];
-  /** Samples that were dropped for labels that are not declared, by plugin. */
-  droppedSamples(): ReadonlyMap<string, number>;
+  healthVotes(): readonly HookAsk[];
+  /** Answers of the hook `stats`, by plugin. Never rejects; takes at most a second. */
+  stats(): Promise<ReadonlyMap<string, unknown>>;
 }
 
 /** All figures of one moment. */
@@ -67,8 +58,9 @@ export interface MetricSnapshot {
   readonly ingest: IngestFigures | undefined;
   readonly threads: readonly (Omit<ThreadInfo, "figures"> & { readonly figures: ThreadFigures | undefined })[];
   readonly plugins: readonly PluginInfo[];
-  readonly hooks: readonly HookFigures[];
-  readonly pluginFailures: ReadonlyMap<string, number>;
+  readonly hooks: readonly HookFigure[];
+  readonly failures: ReadonlyMap<string, number>;
+  readonly kube: ReadonlyMap<string, Readonly<GateFigures>>;
   readonly droppedSamples: ReadonlyMap<string, number>;
   readonly loop: { readonly longestMs: number; readonly p99Ms: number } | undefined;
 }
@@ -77,15 +69,15 @@ export interface MetricSnapshot {
 export async function takeSnapshot(sources: FigureSources, loop: LoopDelay | undefined): Promise<MetricSnapshot> {
   const { store } = sources;
   const ingest = sources.ingest();
-  const pluginThreads = sources.threads();
+  const plugins = sources.plugins();
+  const pluginThreads = plugins?.threads() ?? [];
   const [ingestFigures, ...figures] = await Promise.all([
     ingest === undefined ? undefined : inTime(ingest.figures()),
     ...pluginThreads.map((thread) => inTime(thread.figures())),
   ]);
-  const failure = sources.ingestFailure();
   const ownThread =
     ingest?.mode === "thread"
-      ? [{ name: "ingest", restarts: ingest.restarts, state: stateOf(failure), figures: ingestFigures }]
+      ? [{ name: "ingest", restarts: ingest.restarts, state: stateOf(ingest.failure), figures: ingestFigures }]
       : [];
   return {
     nowMs: Date.now(),
@@ -96,10 +88,11 @@ export async function takeSnapshot(sources: FigureSources, loop: LoopDelay | und
       ...ownThread,
       ...pluginThreads.map(({ name, state, restarts }, i) => ({ name, state, restarts, figures: figures[i] })),
     ],
-    plugins: sources.plugins(),
-    hooks: sources.hookFigures(),
-    pluginFailures: sources.pluginFailures(),
-    droppedSamples: sources.droppedSamples(),
+    plugins: plugins?.infos() ?? [],
+    hooks: plugins?.hookFigures() ?? [],
+    failures: plugins?.failures() ?? new Map(),
+    kube: plugins?.kubeFigures() ?? new Map(),
+    droppedSamples: plugins?.droppedSamples() ?? new Map(),
     loop: loop?.read(),
   };
 }

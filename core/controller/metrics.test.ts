@@ -4,7 +4,7 @@ import { type OpenMetricsContentType, Registry } from "prom-client";
 import { METRIC_GROUPS, PROCESS_METRICS } from "./metric-names.ts";
 import { type ControllerMetrics, openMetrics } from "./metrics.ts";
 import { isOwnName, PluginMetricValues } from "./metrics-plugins.ts";
-import { figureSources, kindStatus, pluginInfo } from "./metrics-sources.test-support.ts";
+import { figureSources, ingestSource, kindStatus, pluginFigures, pluginInfo } from "./metrics-sources.test-support.ts";
 
 /** A line of the text format with this beginning. */
 const lineOf = (text: string, start: string): string | undefined =>
@@ -19,9 +19,10 @@ async function shown(metrics: ControllerMetrics): Promise<string> {
 test("kinds, store, threads, plugins, hooks, loop and process are shown", async () => {
   const sources = figureSources(
     { pods: kindStatus({ drift: 2 }), secrets: kindStatus({ synced: false, currentAtMs: 0, phase: 6 }) },
-    {
-      plugins: () => [pluginInfo({ state: "restarting", restarts: 2 })],
-      pluginFailures: () => new Map([["dns", 4]]),
+    pluginFigures({
+      infos: () => [pluginInfo({ state: "restarting", restarts: 2 })],
+      failures: () => new Map([["dns", 4]]),
+      kubeFigures: () => new Map([["dns", { reads: 5, writes: 3, dryRuns: 1, refused: 9, failed: 2 }]]),
       droppedSamples: () => new Map([["dns", 6]]),
       hookFigures: () => [{ hook: "changes:pods", plugin: "dns", calls: 8, errors: 1, p99Ms: 2.5, longestMs: 40 }],
       threads: () => [
@@ -32,9 +33,9 @@ test("kinds, store, threads, plugins, hooks, loop and process are shown", async 
           figures: () => Promise.reject(new Error("it is gone")),
         },
       ],
-    },
+    }),
   );
-  const text = await shown(await openMetrics(sources, new PluginMetricValues()));
+  const text = await shown(await openMetrics(sources));
   for (const line of [
     'fairlead_kind_objects{kind="pods"} 3',
     'fairlead_kind_drift_total{kind="pods"} 2',
@@ -53,6 +54,7 @@ test("kinds, store, threads, plugins, hooks, loop and process are shown", async 
     'fairlead_plugin_restarts_total{plugin="dns"} 2',
     'fairlead_plugin_failures_total{plugin="dns"} 4',
     'fairlead_plugin_dropped_samples_total{plugin="dns"} 6',
+    'fairlead_plugin_api_refused_total{plugin="dns"} 9',
     'fairlead_hook_errors_total{hook="changes:pods",plugin="dns"} 1',
     'fairlead_hook_longest_seconds{hook="changes:pods",plugin="dns"} 0.04',
     `nodejs_version_info{version="${process.version}"} 1`,
@@ -73,7 +75,7 @@ test("every metric has the form that Prometheus wants, one name and one type", a
     assert.equal(name.endsWith("_total"), type === "counter", name);
     assert.ok(isOwnName(name) || /^(process|nodejs)_/.test(name), name);
   }
-  const text = await shown(await openMetrics(figureSources(), new PluginMetricValues()));
+  const text = await shown(await openMetrics(figureSources()));
   assert.deepEqual([...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name).sort(), names.sort());
   for (const line of text.split("\n").filter((each) => each !== "" && !each.startsWith("#"))) {
     assert.match(line, /^[a-z0-9_]+(\{([a-z]+="[^"]*",?)+\})? [-+0-9.eInf]+$/);
@@ -81,11 +83,13 @@ test("every metric has the form that Prometheus wants, one name and one type", a
 });
 
 test("every label that is shown is declared in the table", async () => {
-  const sources = figureSources(undefined, {
-    plugins: () => [pluginInfo()],
+  const plugins = pluginFigures({
+    infos: () => [pluginInfo()],
+    kubeFigures: () => new Map([["dns", { reads: 5, writes: 3, dryRuns: 1, refused: 9, failed: 2 }]]),
     hookFigures: () => [{ hook: "start", plugin: "dns", calls: 1, errors: 0, p99Ms: 1, longestMs: 1 }],
   });
-  const text = await shown(await openMetrics(sources, new PluginMetricValues()));
+  const sources = figureSources(undefined, plugins);
+  const text = await shown(await openMetrics(sources));
   for (const { name, labels } of [...METRIC_GROUPS, PROCESS_METRICS].flatMap((group) => group.metrics)) {
     const line = text.split("\n").find((each) => each.startsWith(name) && /[{ ]/.test(each.charAt(name.length)));
     const found = [...(line ?? "").matchAll(/([a-z]+)="/g)].map(([, label]) => label);
@@ -97,7 +101,8 @@ test("every label that is shown is declared in the table", async () => {
 test("metrics of plugins are shown whether they are declared before or after, and gone when the plugin is", async () => {
   const plugins = new PluginMetricValues();
   const before = plugins.declare("dns", { type: "counter", name: "a_total", help: "A.", labels: { code: ["ok"] } });
-  const metrics = await openMetrics(figureSources(), plugins);
+  const metrics = await openMetrics(figureSources());
+  metrics.show(plugins);
   const after = plugins.declare("dns", { type: "histogram", name: "b", help: "B.", labels: {}, buckets: [1, 5] });
   plugins.record(before, 2, { code: "ok" });
   plugins.record(after, 3, {});
@@ -124,7 +129,7 @@ test("a scrape reads the figures once, for all metrics of one moment", async () 
       },
     },
   };
-  const metrics = await openMetrics(counting, new PluginMetricValues());
+  const metrics = await openMetrics(counting);
   assert.equal(reads, 0);
   await metrics.registry.metrics();
   assert.equal(reads, 1);
@@ -136,15 +141,8 @@ test("a scrape reads the figures once, for all metrics of one moment", async () 
 test("two controllers share a registry under two names, and the one that ends takes only its own with it", async () => {
   const registry = new Registry();
   registry.setDefaultLabels({ zone: "a" });
-  const east = await openMetrics(figureSources({ pods: kindStatus({ objects: 1 }) }), new PluginMetricValues(), {
-    registry,
-    name: "east",
-  });
-  const plugins = new PluginMetricValues();
-  const west = await openMetrics(figureSources({ pods: kindStatus({ objects: 2 }) }), plugins, {
-    registry,
-    name: "west",
-  });
+  const east = await openMetrics(figureSources({ pods: kindStatus({ objects: 1 }) }), { registry, name: "east" });
+  const west = await openMetrics(figureSources({ pods: kindStatus({ objects: 2 }) }), { registry, name: "west" });
   const text = await registry.metrics();
   assert.match(text, /^fairlead_kind_objects\{controller="east",kind="pods",zone="a"\} 1$/m);
   assert.match(text, /^fairlead_kind_objects\{controller="west",kind="pods",zone="a"\} 2$/m);
@@ -159,9 +157,9 @@ test("two controllers share a registry under two names, and the one that ends ta
 
 test("a registry that is taken is refused, and left as it was", async () => {
   const registry = new Registry();
-  const first = await openMetrics(figureSources(), new PluginMetricValues(), { registry });
+  const first = await openMetrics(figureSources(), { registry });
   const count = registry.getMetricsAsArray().length;
-  await assert.rejects(openMetrics(figureSources(), new PluginMetricValues(), { registry }), {
+  await assert.rejects(openMetrics(figureSources(), { registry }), {
     code: "METRIC_REGISTRY_TAKEN",
     message: /own name/,
   });
@@ -171,7 +169,7 @@ test("a registry that is taken is refused, and left as it was", async () => {
   const { Gauge } = await import("prom-client");
   const foreign = new Gauge({ name: "fairlead_kind_synced", help: "Of somebody else.", registers: [registry] });
   foreign.set(1);
-  await assert.rejects(openMetrics(figureSources(), new PluginMetricValues(), { registry }), {
+  await assert.rejects(openMetrics(figureSources(), { registry }), {
     code: "METRIC_REGISTRY_TAKEN",
   });
   assert.equal(registry.getMetricsAsArray().length, 1);
@@ -180,7 +178,7 @@ test("a registry that is taken is refused, and left as it was", async () => {
 test("OpenMetrics is understood too", async () => {
   const registry = new Registry<OpenMetricsContentType>();
   registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
-  const metrics = await openMetrics(figureSources(), new PluginMetricValues(), { registry });
+  const metrics = await openMetrics(figureSources(), { registry });
   for (let i = 0; i < 2; i++) {
     const text = await registry.metrics();
     assert.match(text, /^# TYPE fairlead_kind_events counter$/m);
@@ -193,11 +191,10 @@ test("OpenMetrics is understood too", async () => {
 
 test("a thread that does not answer holds a scrape up for a second at most", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
-  const sources = figureSources(undefined, {
-    ingest: () => ({ mode: "thread", restarts: 1, figures: () => new Promise(() => {}) }),
-    ingestFailure: () => ({ message: "it ended", final: false }),
-  });
-  const metrics = await openMetrics(sources, new PluginMetricValues());
+  const failure = { message: "it ended", final: false };
+  const silent = ingestSource({ restarts: 1, failure, figures: () => new Promise(() => {}) });
+  const sources = figureSources(undefined, silent);
+  const metrics = await openMetrics(sources);
   const scrape = metrics.registry.metrics();
   t.mock.timers.tick(1000);
   const text = await scrape;

@@ -24,6 +24,8 @@ export interface MetricsOptions {
 /** The metrics of one controller in a registry. Nothing is counted or read before somebody asks the registry. */
 export interface ControllerMetrics {
   readonly registry: MetricsRegistry;
+  /** Shows metrics of plugins too, those that there are and later ones. Throws METRIC_REGISTRY_TAKEN. */
+  show(plugins: PluginMetricValues): void;
   /** Takes everything out of the registry again. */
   close(): void;
 }
@@ -32,11 +34,7 @@ export interface ControllerMetrics {
  * Puts the metrics of a controller into a registry. Loads prom-client only where no registry is given. Throws
  * METRIC_REGISTRY_TAKEN when another controller of the same name, or somebody else, has the same metrics in it.
  */
-export async function openMetrics(
-  sources: FigureSources,
-  plugins: PluginMetricValues,
-  options: MetricsOptions = {},
-): Promise<ControllerMetrics> {
+export async function openMetrics(sources: FigureSources, options: MetricsOptions = {}): Promise<ControllerMetrics> {
   const registry = options.registry ?? (await ownRegistry());
   const loop = new LoopDelay();
   const snapshots = new Snapshots(() => takeSnapshot(sources, loop));
@@ -52,12 +50,15 @@ export async function openMetrics(
     for (const definition of groups.flatMap((group) => group.metrics)) {
       shown.add(definition, async () => definition.read(await snapshots.current()));
     }
-    stopWatching = plugins.watch((metric) => showPluginMetric(shown, plugins, metric));
   } catch (error) {
     close();
     throw error;
   }
-  return { registry, close };
+  function show(plugins: PluginMetricValues): void {
+    stopWatching();
+    stopWatching = plugins.watch((metric) => showPluginMetric(shown, plugins, metric));
+  }
+  return { registry, show, close };
 }
 
 async function ownRegistry(): Promise<MetricsRegistry> {

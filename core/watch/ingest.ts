@@ -50,6 +50,8 @@ export interface Ingest {
   readonly mode: "thread" | "inline";
   /** Times the thread was started again after a crash. */
   readonly restarts: number;
+  /** Why there is no thread at the moment; `final`: there will not be one again. */
+  readonly failure: { readonly message: string; readonly final: boolean } | undefined;
   /**
    * From now on these kinds are followed. New ones begin to load; those that are left out end, and vanish from the store:
    * listeners are told that their objects are gone; those with other fields, indexes or selectors are loaded anew while the
@@ -82,7 +84,7 @@ function setupOf({ access, plans, scope, limits, auditEveryMs }: IngestSetup): I
 }
 
 /** The methods of an ingest over one way to ask. */
-function asking(ask: (what: IngestAsk) => Promise<unknown>): Omit<Ingest, "mode" | "restarts" | "stop"> {
+function asking(ask: (what: IngestAsk) => Promise<unknown>): Omit<Ingest, "mode" | "restarts" | "failure" | "stop"> {
   // The answer's type follows from the question: both ends are in this folder.
   return {
     setPlans: (plans) => ask({ kind: "setPlans", plans }) as Promise<void>,
@@ -102,6 +104,7 @@ async function inlineIngest(options: IngestOptions): Promise<Ingest> {
   return {
     mode: "inline",
     restarts: 0,
+    failure: undefined,
     ...asking(async (what) => {
       if (stopped !== undefined) {
         throw stoppedError();
@@ -176,6 +179,10 @@ class ThreadIngest implements Ingest {
 
   get restarts(): number {
     return this.#restarts;
+  }
+
+  get failure(): Ingest["failure"] {
+    return this.#gone === undefined ? undefined : { message: this.#gone.message, final: this.#isFinal };
   }
 
   async stop(deadlineMs = 5000): Promise<void> {
