@@ -89,7 +89,9 @@ function anyOf(signal: AbortSignal, other: AbortSignal | undefined): AbortSignal
   return other === undefined ? signal : AbortSignal.any([signal, other]);
 }
 
-function siteLog(site: PluginSite): Logger {
+/** A logger that writes through a site. */
+export /** The logger of a plugin over its site. */
+export function siteLog(site: PluginSite): Logger {
   return Object.freeze({
     debug: (fields, message) => site.log("debug", fields, message),
     info: (fields, message) => site.log("info", fields, message),
@@ -100,7 +102,9 @@ function siteLog(site: PluginSite): Logger {
 
 const NO_LABELS: Readonly<Record<string, string>> = Object.freeze({});
 
-function siteMetrics(site: PluginSite): PluginMetrics {
+/** The metrics of a plugin over its site. */
+export /** The metrics of a plugin over its site. */
+export function siteMetrics(site: PluginSite): PluginMetrics {
   return Object.freeze({
     counter(name: string, help: string, labels: ClosedLabels = {}) {
       const metric = site.declareMetric({ type: "counter", name, help, labels });
