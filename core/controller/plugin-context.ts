@@ -90,7 +90,6 @@ function anyOf(signal: AbortSignal, other: AbortSignal | undefined): AbortSignal
 }
 
 /** A logger that writes through a site. */
-export /** The logger of a plugin over its site. */
 export function siteLog(site: PluginSite): Logger {
   return Object.freeze({
     debug: (fields, message) => site.log("debug", fields, message),
@@ -103,7 +102,6 @@ export function siteLog(site: PluginSite): Logger {
 const NO_LABELS: Readonly<Record<string, string>> = Object.freeze({});
 
 /** The metrics of a plugin over its site. */
-export /** The metrics of a plugin over its site. */
 export function siteMetrics(site: PluginSite): PluginMetrics {
   return Object.freeze({
     counter(name: string, help: string, labels: ClosedLabels = {}) {
