@@ -74,6 +74,8 @@ export interface Supervised {
    * seconds later. Safe to call at any moment and twice.
    */
   stop(deadlineMs?: number): Promise<"stopped" | "forced" | "stuck">;
+  /** Ends its present life as a crash, for a reason that only its owner can see. */
+  crash(failure: FailureData): void;
 }
 
 const DEFAULT_HEAP_MB = 256;
@@ -125,6 +127,10 @@ class Supervisor implements Supervised {
 
   async figures(): Promise<ThreadFigures | undefined> {
     return await this.#thread?.figures().catch(() => undefined);
+  }
+
+  crash(failure: FailureData): void {
+    this.#thread?.kill(failure);
   }
 
   async stop(deadlineMs = DEFAULT_STOP_MS): Promise<"stopped" | "forced" | "stuck"> {

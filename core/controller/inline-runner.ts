@@ -1,10 +1,11 @@
-import type { PluginThreads } from "../api/thread.ts";
 import { codeOf, FairleadError, messageOf } from "../errors.ts";
 import type { StoreReader } from "../store/reader.ts";
 import type { Clock } from "../watch/clock.ts";
 import { createPluginContext, type OwnContext, stoppedError } from "./plugin-context.ts";
 import { type LoadedPlugin, loadPlugin } from "./plugin-load.ts";
 import type { PluginRunner, RunnerParts } from "./plugin-runner.ts";
+import type { PluginSite } from "./plugin-site.ts";
+import type { OwnThreads } from "./plugin-threads.ts";
 
 export const DEFAULT_SETUP_TIMEOUT_MS = 10_000;
 export const DEFAULT_STOP_TIMEOUT_MS = 5_000;
@@ -14,7 +15,7 @@ export interface InlineParts extends RunnerParts {
   /** A reader that sees only these kinds; it is closed with the plugin. */
   readonly openReader: (loaded: LoadedPlugin) => StoreReader;
   /** Starts threads of the plugin, and ends them. */
-  readonly openThreads: (loaded: LoadedPlugin) => PluginThreads & { stop(deadlineMs: number): Promise<void> };
+  readonly openThreads: (loaded: LoadedPlugin, site: PluginSite) => OwnThreads;
   readonly changesCalled: (plugin: string, kind: string, ms: number, failed: boolean) => void;
 }
 
@@ -25,7 +26,7 @@ export function createInlineRunner(parts: InlineParts): PluginRunner {
   const ending = new AbortController();
   let loaded: LoadedPlugin | undefined;
   let own: OwnContext | undefined;
-  let threads: ReturnType<InlineParts["openThreads"]> | undefined;
+  let threads: OwnThreads | undefined;
   return {
     restarts: 0,
     async load() {
@@ -47,7 +48,7 @@ export function createInlineRunner(parts: InlineParts): PluginRunner {
         throw stoppedError(site.plugin);
       }
       const { plugin, options, kinds } = loaded;
-      threads = parts.openThreads(loaded);
+      threads = parts.openThreads(loaded, site);
       own = createPluginContext({
         site,
         options,

@@ -1,0 +1,111 @@
+import { openChannel } from "../../sandbox/pulled-port.ts";
+import { type Supervised, supervise } from "../../sandbox/supervisor.ts";
+import { FairleadError } from "../errors.ts";
+import type { AnyKind } from "../kinds/kind.ts";
+import type { Store } from "../store/create-store.ts";
+import type { PluginSite } from "./plugin-site.ts";
+import type { PluginThreadData } from "./plugin-thread-entry.ts";
+import type { ThreadHost, ThreadNews, ThreadOrder } from "./plugin-threads.ts";
+import { type ReaderPlace, shareStore } from "./plugin-threads-store.ts";
+import { serveSite } from "./remote-site-main.ts";
+
+/** What threads of one plugin are run with. Main thread. */
+export interface ThreadHostParts {
+  readonly site: PluginSite;
+  /** What the plugin needs. */
+  readonly kinds: readonly AnyKind[];
+  readonly store: Store;
+}
+
+/** Runs the threads of one plugin under supervision: restarted after a crash, given up after three in five minutes. */
+export function createThreadHost({ site, kinds, store }: ThreadHostParts): ThreadHost {
+  const threads = new Map<number, Supervised>();
+
+  function start(order: ThreadOrder, news: ThreadNews): void {
+    const { id, module, name, maxHeapMb } = order;
+    const title = `thread "${name}" of plugin "${site.plugin}"`;
+    const wanted = kinds.filter((kind) => order.store.includes(kind.name));
+    let place: ReaderPlace | undefined;
+    const thread = supervise({
+      module: new URL(
+        import.meta.url.endsWith(".ts") ? "./plugin-thread-entry.ts" : "./plugin-thread-entry.js",
+        import.meta.url,
+      ),
+      name: title,
+      maxHeapMb,
+      retriesFirstStart: true,
+      makeError: (code, message, facts) => new FairleadError(code, message, { facts }),
+      data: () => {
+        if (wanted.length > 0) {
+          place = shareStore(store, (handle) => {
+            // A thread that is gone meanwhile has no use for it.
+            thread.rpc?.request("renew", handle).catch(() => {});
+          });
+        }
+        const [near, far] = openChannel();
+        news.connected(near);
+        const data: PluginThreadData = {
+          plugin: site.plugin,
+          module,
+          channel: far,
+          data: order.data,
+          store: place?.share,
+          plans: wanted.map((kind) => kind.plan()),
+        };
+        return { data, transfer: [far.port] };
+      },
+      onConnect: (rpc) => serveSite(rpc, site, () => {}),
+      onPrinted: (text) => site.log("debug", { thread: name, text }, "plugin thread printed"),
+      onState: (state, failure) => {
+        const fields = { thread: name, code: failure?.code, detail: failure?.message };
+        switch (state) {
+          case "ready":
+            news.ready();
+            news.alive(true);
+            return;
+          case "restarting":
+            news.alive(false);
+            site.log("warn", fields, "plugin thread crashed, it is started anew");
+            return;
+          case "unresponsive":
+            news.alive(false);
+            site.log("warn", fields, "plugin thread does not answer");
+            return;
+          case "stuck":
+            news.alive(false);
+            site.log("error", fields, "plugin thread cannot be ended: it waits in native code; restart the process");
+            return;
+          case "disabled":
+          case "failed": {
+            const error = new FairleadError(
+              failure?.code ?? "THREAD_EXITED",
+              failure?.message ?? `${title} was given up`,
+            );
+            news.gaveUp(error);
+            site.failed(`thread ${name}`, error);
+            return;
+          }
+          default:
+        }
+      },
+      onEnd: () => {
+        place?.release();
+        place = undefined;
+      },
+    });
+    threads.set(id, thread);
+  }
+
+  return {
+    start,
+    async stop(id) {
+      await threads.get(id)?.stop();
+      threads.delete(id);
+    },
+    async stopAll(deadlineMs) {
+      const ending = [...threads.values()].map((thread) => thread.stop(deadlineMs));
+      threads.clear();
+      await Promise.all(ending);
+    },
+  };
+}
