@@ -71,6 +71,30 @@ export const commands: readonly CommandSpec[] = [
     load: async () => (await import("./demo.ts")).demo,
   },
   {
+    name: "plugins",
+    about: "list the built-in plugins, or show what those of a configuration ask for",
+    options: {
+      config: {
+        value: "FILE",
+        about: "show its plugins: where they run, what they read, who asked for it",
+        complete: "file",
+      },
+      output: outputOptions.output,
+    },
+    examples: ["fairlead plugins", "fairlead plugins --config fairlead.yaml"],
+    load: async () => (await import("./plugins.ts")).plugins,
+  },
+  {
+    name: "plugin",
+    usage: "new NAME [FOLDER] [options]",
+    words: ["new"],
+    maxArguments: 3,
+    about: "make a new plugin that works, with its tests",
+    options: { output: outputOptions.output },
+    examples: ["fairlead plugin new pod-audit", "fairlead plugin new @acme/pod-audit ./audit"],
+    load: async () => (await import("./plugin-command.ts")).plugin,
+  },
+  {
     name: "rbac",
     about: "print the service account and the least rights that a configuration needs, for kubectl apply",
     options: {
