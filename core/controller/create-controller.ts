@@ -11,6 +11,8 @@ import { narrowReader } from "../store/narrow-reader.ts";
 import type { ChangeListener, StoreReader, Subscription } from "../store/reader.ts";
 import { type Ingest, type IngestFigures, startIngest } from "../watch/ingest.ts";
 import type { ControllerPlugins } from "./controller-plugins.ts";
+import type { ControllerFigures, FigureOptions } from "./figures.ts";
+import type { HealthReport } from "./health.ts";
 import { untilLoaded } from "./load.ts";
 import { NoticeBoard, type Notices } from "./notices.ts";
 import { checkPlugin } from "./plugin-check.ts";
@@ -22,7 +24,7 @@ import { Problems } from "./problems.ts";
 const DEFAULT_START_TIMEOUT_MS = 60_000;
 
 /** How to make a controller. Only `kinds` or `plugins` is needed. */
-export interface ControllerOptions<Kinds extends readonly AnyKind[] = readonly AnyKind[]> {
+export interface ControllerOptions<Kinds extends readonly AnyKind[] = readonly AnyKind[]> extends FigureOptions {
   /** The cluster to follow. Default: KUBECONFIG, ~/.kube/config, then the service account of the pod. */
   readonly cluster?: ClusterSource;
   /** What to watch and which fields to keep. Two selections of one kind are watched once, with the union of their fields. */
@@ -88,6 +90,12 @@ export interface Controller<Kinds extends readonly AnyKind[] = readonly AnyKind[
   readonly notices: Notices;
   /** What the side that reads and decodes has used. Throws CONTROLLER_NOT_STARTED. */
   ingestFigures(): Promise<IngestFigures>;
+  /** How it does: kinds, ingest, plugins and their votes. Takes at most a second. */
+  health(): Promise<HealthReport>;
+  /** All metrics as Prometheus reads them. Throws METRIC_REGISTRY_TAKEN. */
+  metrics(): Promise<string>;
+  /** Where `status` is served, "http://localhost:8080"; undefined where it is not. */
+  readonly statusUrl: string | undefined;
 }
 
 /**
@@ -140,6 +148,7 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
   #access: ClusterAccess | undefined;
   #ingest: Ingest | undefined;
   #plugins: ControllerPlugins | undefined;
+  #figures: ControllerFigures | undefined;
   #starting: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
 
@@ -222,6 +231,18 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
     return await this.#ingest.figures();
   }
 
+  async health(): Promise<HealthReport> {
+    return await (await this.#figureSide()).health();
+  }
+
+  async metrics(): Promise<string> {
+    return await (await this.#figureSide()).metrics();
+  }
+
+  get statusUrl(): string | undefined {
+    return this.#figures?.statusUrl;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }
@@ -234,6 +255,7 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
     const stopping = this.#stopping.signal;
     const { plugins } = this.#options;
     this.#throwIfStopped();
+    await this.#startFigures();
     this.#access = await resolveCluster(this.#options.cluster);
     this.#throwIfStopped();
     const host = plugins === undefined ? undefined : (await this.#openPlugins()).host;
@@ -260,6 +282,28 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
     this.#throwIfStopped();
   }
 
+  /** Loaded only where somebody asks for health or metrics. */
+  async #figureSide(): Promise<ControllerFigures> {
+    const { ControllerFigures } = await import("./figures.ts");
+    this.#figures ??= new ControllerFigures({
+      options: this.#options,
+      log: this.#log,
+      levelOf: this.#options.log,
+      store: this.store,
+      ingest: () => this.#ingest,
+      plugins: () => this.#plugins,
+      isStopping: () => this.#stopping.signal.aborted,
+    });
+    return this.#figures;
+  }
+
+  async #startFigures(): Promise<void> {
+    const { status, metrics, statisticsEveryMs } = this.#options;
+    if (status !== undefined || metrics !== undefined || (statisticsEveryMs ?? 0) > 0) {
+      await (await this.#figureSide()).start();
+    }
+  }
+
   async #openPlugins(): Promise<ControllerPlugins> {
     const { openControllerPlugins } = await import("./controller-plugins.ts");
     if (this.#access === undefined) {
@@ -284,6 +328,7 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
         }
       },
     });
+    await this.#figures?.showPlugins();
     return this.#plugins;
   }
 
@@ -345,6 +390,8 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
     await this.#plugins?.stop();
     await this.#starting?.catch(() => {}); // told to whoever called start()
     await this.#ingest?.stop();
+    // Probes are answered to the end.
+    await this.#figures?.stop();
     this.#store.close();
   }
 }
