@@ -110,6 +110,27 @@ export const commands: readonly CommandSpec[] = [
     load: async () => (await import("./rbac.ts")).rbac,
   },
   {
+    name: "check",
+    about: "find every mistake of a configuration, and the rights that it lacks",
+    options: {
+      ...configOption,
+      offline: { about: "look at the files and plugins alone, not at the cluster" },
+      output: outputOptions.output,
+    },
+    examples: ["fairlead check", "fairlead check --config fairlead.yaml --offline", "fairlead check --output json"],
+    load: async () => (await import("./check.ts")).check,
+  },
+  {
+    name: "print",
+    about: "show the configuration that would run: files joined, defaults filled in, secrets hidden",
+    options: {
+      ...configOption,
+      output: { value: "FORM", about: "yaml (default) or json", oneOf: ["yaml", "json"] },
+    },
+    examples: ["fairlead print", "fairlead print --config fairlead.yaml --output json"],
+    load: async () => (await import("./print.ts")).print,
+  },
+  {
     name: "store",
     usage: "stats|dump [KIND] [options]",
     words: ["stats", "dump"],

@@ -12,7 +12,7 @@ import { type ConfiguredPlugin, findPlugins, foldersBy, withSettings } from "./p
 import { type ConfigProblem, invalidConfig, placeText, sortProblems } from "./problem.ts";
 import { redactText } from "./redaction.ts";
 import { FairleadFile, type Settings } from "./schema.ts";
-import { plainOf, type TableNode } from "./tree.ts";
+import { nodeAt, plainOf, type TableNode } from "./tree.ts";
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 
@@ -55,8 +55,12 @@ export interface ReadConfig {
   readonly problems: readonly ConfigProblem[];
   readonly files: readonly string[];
   readonly texts: ReadonlyMap<string, string>;
-  /** Plugins that could be found, also when there are problems. */
+  /** Plugins that could be found, also when there are problems elsewhere. */
   readonly plugins: readonly ConfiguredPlugin[];
+  /** Kinds beside those of plugins, likewise. */
+  readonly kinds: readonly AnyKind[];
+  /** How to reach the cluster, likewise: undefined when that part is wrong. */
+  readonly cluster: Settings["cluster"] | undefined;
 }
 
 /** Reads and checks a configuration with all that it names. Never rejects for what is in the files. */
@@ -65,7 +69,8 @@ export async function readConfig(path: string, options: LoadOptions = {}): Promi
   const read = readFiles(path, { variables: options.variables ?? process.env, workingFolder });
   const { root, files, texts } = read;
   if (root === undefined) {
-    return { config: undefined, problems: tidy(read, read.problems), files, texts, plugins: [] };
+    const nothing = { config: undefined, plugins: [], kinds: [], cluster: undefined };
+    return { ...nothing, problems: tidy(read, read.problems), files, texts };
   }
   const problems: ConfigProblem[] = [...read.problems];
   // What could not be read is told; that it is now missing is not another mistake.
@@ -92,7 +97,17 @@ export async function readConfig(path: string, options: LoadOptions = {}): Promi
     onProblem: tell,
   });
   if (problems.length > 0 || settings === undefined) {
-    return { config: undefined, problems: tidy(read, problems), files, texts, plugins: found };
+    const isClusterWrong = problems.some(({ path: where }) => where === "" || where.startsWith("cluster"));
+    const cluster = isClusterWrong ? undefined : clusterOf(root);
+    return {
+      config: undefined,
+      problems: tidy(read, problems),
+      files,
+      texts,
+      plugins: found,
+      kinds,
+      cluster: cluster === undefined ? undefined : placed({ cluster }).cluster,
+    };
   }
   const complete = placed(settings);
   const config: LoadedConfig = {
@@ -106,7 +121,7 @@ export async function readConfig(path: string, options: LoadOptions = {}): Promi
     secrets,
     redact: (text) => redactText(text, secrets),
   };
-  return { config, problems: [], files, texts, plugins: config.plugins };
+  return { config, problems: [], files, texts, plugins: config.plugins, kinds, cluster: complete.cluster };
 }
 
 /** Reads a configuration, or rejects with CONFIG_INVALID, which tells all that is wrong. */
@@ -141,4 +156,10 @@ function checkSettings(root: TableNode, tell: (problem: ConfigProblem) => void):
 function tidy(read: ReadFiles, problems: readonly ConfigProblem[]): ConfigProblem[] {
   const hidden = problems.map((problem) => ({ ...problem, message: redactText(problem.message, read.secrets) }));
   return sortProblems(hidden, read.shown);
+}
+
+/** The part on the cluster by itself, for when other parts are wrong. */
+function clusterOf(root: TableNode): Settings["cluster"] | undefined {
+  const node = nodeAt(root, ["cluster"]);
+  return FairleadFile.shape.cluster.safeParse(node === undefined ? undefined : plainOf(node)).data;
 }

@@ -34,7 +34,7 @@ export interface PathsOptions {
  * Looks whether the files that settings name can be read. Gives a function that makes their paths absolute: they count from
  * the folder of the file in which they are written, "~/" is the home folder.
  */
-export function absolutePaths(root: TableNode, options: PathsOptions): (settings: Settings) => Settings {
+export function absolutePaths(root: TableNode, options: PathsOptions): <T extends Partial<Settings>>(settings: T) => T {
   const found: { readonly path: readonly PathStep[]; readonly value: string }[] = [];
   for (const path of PATHS) {
     const node = textAt(root, path);
@@ -82,8 +82,8 @@ function readable(node: ScalarNode, file: string, path: readonly PathStep[], opt
   return full;
 }
 
-/** Sets a value that is there already. */
-function put(settings: Settings, path: readonly PathStep[], value: string): void {
+/** Sets a value in a part that is there. */
+function put(settings: Partial<Settings>, path: readonly PathStep[], value: string): void {
   let part: unknown = settings;
   for (const step of path.slice(0, -1)) {
     part = Reflect.get(Object(part), step);

@@ -8,6 +8,7 @@ const DEFAULT_LONGEST_MS = 2 ** 31 - 1;
 export function duration(least: number, longest = DEFAULT_LONGEST_MS) {
   return z
     .union([z.number(), z.string()])
+    .meta({ examples: ["30s", "5m", 1500] })
     .transform((given, context) => {
       const ms = typeof given === "number" ? given : durationOf(given, context);
       if (ms === undefined) {
@@ -21,8 +22,7 @@ export function duration(least: number, longest = DEFAULT_LONGEST_MS) {
         return z.NEVER;
       }
       return ms;
-    })
-    .meta({ examples: ["30s", "5m", 1500] });
+    });
 }
 
 function durationOf(text: string, context: z.RefinementCtx): number | undefined {
@@ -52,6 +52,7 @@ const BYTE_UNITS: Readonly<Record<string, number>> = {
 export function byteSize(least: number, most: number) {
   return z
     .union([z.number(), z.string()])
+    .meta({ examples: ["256MiB", 268_435_456] })
     .transform((given, context) => {
       const match = /^(\d+(?:\.\d+)?)\s*([A-Za-z]*)$/.exec(String(given));
       const unit = match === null ? undefined : BYTE_UNITS[match[2]];
@@ -68,8 +69,7 @@ export function byteSize(least: number, most: number) {
         return z.NEVER;
       }
       return bytes;
-    })
-    .meta({ examples: ["256MiB", 268_435_456] });
+    });
 }
 
 /** A glob over names of namespaces. */

@@ -82,8 +82,8 @@ const plugin = z.strictObject(
       .default("inline")
       .describe("Where it runs: on the main thread, or in a thread of its own."),
     required: z.boolean().default(true).describe("False: the rest goes on when it fails."),
-    setupTimeoutMs: duration(1).default(10_000).describe("How long its set-up may take."),
-    stopTimeoutMs: duration(1).default(5000).describe("How long its stop may take."),
+    setupTimeoutMs: duration(1).prefault("10s").describe("How long its set-up may take."),
+    stopTimeoutMs: duration(1).prefault("5s").describe("How long its stop may take."),
     maxHeapMb: z.int().min(16).max(65_536).default(256).describe("Soft limit of the heap of its thread, MB."),
     dryRun: z.boolean().default(false).describe("Its writes are checked by the server but not stored."),
     rateLimit: z
@@ -190,7 +190,7 @@ export const FairleadFile = z.strictObject({
   store: z
     .strictObject({
       maxBytes: byteSize(1 << 20, 2_000_000_000)
-        .default(256 * 1024 * 1024)
+        .prefault("256MiB")
         .describe("Size of the store; objects above it are refused and counted."),
     })
     .prefault({})
@@ -202,7 +202,7 @@ export const FairleadFile = z.strictObject({
   audit: z
     .strictObject({
       everyMs: duration(0, DAY_MS)
-        .default(600_000)
+        .prefault("10m")
         .describe("Time between comparisons of the store with the server; 0 switches them off."),
     })
     .prefault({})
@@ -211,14 +211,14 @@ export const FairleadFile = z.strictObject({
     .strictObject({
       level: z.enum(LOG_LEVELS).default("info").describe("Least level that is written."),
       statisticsEveryMs: duration(0, DAY_MS)
-        .default(60_000)
+        .prefault("1m")
         .describe("Time between lines of statistics; 0 switches them off."),
     })
     .prefault({})
     .describe("Lines on stderr."),
   status,
   startTimeoutMs: duration(0, DAY_MS)
-    .default(60_000)
+    .prefault("1m")
     .describe("How long the start waits for complete caches; 0 waits for ever."),
   dryRun: z.boolean().default(false).describe("No write of any plugin is stored by the server."),
 });

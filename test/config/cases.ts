@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { type ReadConfig, readConfig } from "../../config/file/load.ts";
 import { problemLine } from "../../config/file/problem.ts";
 
@@ -26,9 +26,22 @@ export async function readCase(path: string): Promise<ReadConfig> {
 
 /** What the first lines of a case say that is wrong with it. */
 export function expectedOf(path: string): string[] {
-  const lines = readFileSync(new URL(path, FOLDER), "utf8").split("\n");
+  const lines = readFileSync(new URL(path, FOLDER), "utf8")
+    .replace(/^\uFEFF/, "")
+    .split(/\r?\n/);
   const end = lines.findIndex((line) => !line.startsWith("#!"));
   return lines.slice(0, end).map((line) => line.slice(EXPECTED.length));
+}
+
+/** Reads a printed configuration from beside the case that it was made of: plugins are found from there. */
+export async function readPrinted(text: string, path: string): Promise<ReadConfig> {
+  const file = new URL(`${path}.printed`, FOLDER);
+  writeFileSync(file, text);
+  try {
+    return await readConfig(file.pathname, { variables: VARIABLES, workingFolder: new URL("./", file).pathname });
+  } finally {
+    rmSync(file);
+  }
 }
 
 /** What is wrong with it, a line each; a message of several lines has "\n" in it as text. */

@@ -1,0 +1,122 @@
+import { type RulesSource, rightsOf, rulesFor } from "../core/controller/permission-check.ts";
+import { type MissingRules, missingRules } from "../core/controller/permission-review.ts";
+import { codeOf, messageOf } from "../core/errors.ts";
+import { createKubeClient } from "../core/kube/client.ts";
+import { resolveCluster } from "../core/kube/cluster-config.ts";
+import { connect } from "../core/kube/http-transport.ts";
+import { planScope } from "../core/watch/namespace-scope.ts";
+import { type CommandContext, type ParsedOptions, textOption } from "./command.ts";
+import { configPath } from "./config-path.ts";
+import { clusterSource } from "./file/controller-options.ts";
+import { type ReadConfig, readConfig } from "./file/load.ts";
+import { type ConfigProblem, placeText } from "./file/problem.ts";
+
+const EXIT_PROBLEMS = 2;
+
+/** `fairlead check`: every mistake of a configuration at once; unless `--offline`, also the rights that it lacks. */
+export async function check(parsed: ParsedOptions, context: CommandContext): Promise<number> {
+  const path = configPath(parsed);
+  const read = await readConfig(path, { load: "all" });
+  const isOffline = parsed.values.offline === true;
+  const problems = isOffline ? read.problems : [...read.problems, ...(await clusterProblems(read))];
+  const asJson = textOption(parsed, "output") === "json";
+  context.out.write(asJson ? problemsAsJson(problems) : problemsAsText(path, problems, !isOffline));
+  return problems.length === 0 ? 0 : EXIT_PROBLEMS;
+}
+
+/** One object a line: each problem, then how many there are. */
+function problemsAsJson(problems: readonly ConfigProblem[]): string {
+  const lines = problems.map(({ place, path, message }) => ({ type: "problem", ...place, path, message }));
+  return [...lines, { type: "checked", problems: problems.length }].map((line) => `${JSON.stringify(line)}\n`).join("");
+}
+
+/** A table: place, path, message. */
+function problemsAsText(file: string, problems: readonly ConfigProblem[], withCluster: boolean): string {
+  if (problems.length === 0) {
+    return `${file} is fine${withCluster ? ", and the cluster grants what it needs" : ""}\n`;
+  }
+  const rows = problems.map(({ place, path, message }) =>
+    place === undefined ? [path, "", message] : [placeText(place), path, message],
+  );
+  const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column].length)));
+  const lines = rows.map(([place, path, message]) => {
+    const indented = message.replaceAll("\n", "\n  ");
+    return `${place.padEnd(widths[0])}  ${path === "" ? "" : `${path.padEnd(widths[1])}  `}${indented}`;
+  });
+  return `${lines.join("\n")}\n${problems.length === 1 ? "1 problem" : `${problems.length} problems`}\n`;
+}
+
+/** Rights that the plugins and kinds of a configuration need and the server does not grant. */
+async function clusterProblems(read: ReadConfig): Promise<ConfigProblem[]> {
+  if (read.cluster === undefined) {
+    return []; // nobody can ask before that part is right
+  }
+  const askers = askersOf(read);
+  const problem = (message: string): ConfigProblem => ({ place: undefined, path: "cluster", message });
+  try {
+    const transport = connect(await resolveCluster(clusterSource(read.cluster)));
+    try {
+      const scope = planScope(read.cluster.namespaces);
+      const rules = askers.flatMap(({ source, isPlugin }) =>
+        isPlugin ? rulesFor([source], []) : rulesFor([], source.kinds),
+      );
+      const namespaces = scope.kind === "fixed" ? scope.namespaces : undefined;
+      const missing = await missingRules(createKubeClient(transport), rules, namespaces);
+      return missing.flatMap((each) => missingText(each, askers).map(problem));
+    } finally {
+      await transport.close();
+    }
+  } catch (error) {
+    return [
+      problem(`permissions cannot be checked: ${messageOf(error)} (${codeOf(error)}); --offline leaves them out`),
+    ];
+  }
+}
+
+/** Somebody who needs rights. */
+interface Asker {
+  readonly name: string;
+  readonly isPlugin: boolean;
+  readonly source: RulesSource;
+}
+
+function askersOf({ plugins, kinds }: ReadConfig): Asker[] {
+  const asking = plugins.flatMap(({ declaration, kinds: needed }): Asker[] =>
+    declaration === undefined
+      ? []
+      : [
+          {
+            name: `plugin "${declaration.name}"`,
+            isPlugin: true,
+            source: { permissions: declaration.permissions, kinds: needed },
+          },
+        ],
+  );
+  return kinds.length === 0
+    ? asking
+    : [...asking, { name: "kinds", isPlugin: false, source: { permissions: [], kinds } }];
+}
+
+/** One line for each asker, verb and resource. */
+function missingText({ namespace, rules }: MissingRules, askers: readonly Asker[]): string[] {
+  const refused = rightsOf(rules);
+  const where = namespace === undefined ? "in the cluster" : `in namespace "${namespace}"`;
+  return askers.flatMap(({ name, isPlugin, source }) => {
+    const own = rightsOf(isPlugin ? rulesFor([source], []) : rulesFor([], source.kinds));
+    const lacking = own.filter((right) =>
+      refused.some(
+        ({ group, resource, verb, name: object }) =>
+          group === right.group && resource === right.resource && verb === right.verb && object === right.name,
+      ),
+    );
+    const byResource = Map.groupBy(
+      lacking,
+      ({ group, resource, name: object }) =>
+        `${group === "" ? resource : `${resource}.${group}`}${object === undefined ? "" : ` "${object}"`}`,
+    );
+    return [...byResource].map(
+      ([resource, rights]) =>
+        `${name} may not ${rights.map(({ verb }) => verb).join(", ")} ${resource} ${where}: fairlead rbac prints the missing rule`,
+    );
+  });
+}
