@@ -15,6 +15,8 @@ import { PluginMetricValues } from "./metrics-plugins.ts";
 import type { NoticeBoard } from "./notices.ts";
 import { PluginHost } from "./plugin-host.ts";
 import type { PluginRunner, RunnerParts } from "./plugin-runner.ts";
+import { createPluginThreads } from "./plugin-threads.ts";
+import { createThreadHost } from "./plugin-threads-host.ts";
 
 /** What the plugins of a controller need of it. */
 export interface ControllerPluginsParts {
@@ -83,23 +85,20 @@ function namespacesOf(scope: ControllerOptions["namespaces"]): readonly string[]
 
 async function createRunner(parts: RunnerParts, board: HookBoard): Promise<PluginRunner> {
   const { store, entry } = parts;
+  const changesCalled = (plugin: string, kind: string, ms: number, failed: boolean): void => {
+    const meter = board.meter(plugin, `changes:${kind}`);
+    meter.errors += Number(failed);
+    board.called(meter, ms);
+  };
   if (entry.isolation === "worker") {
-    throw unavailable('isolation "worker"');
+    const { createWorkerRunner } = await import("./worker-runner.ts");
+    return createWorkerRunner({ ...parts, changesCalled });
   }
   return createInlineRunner({
     ...parts,
+    changesCalled,
     openReader: ({ kinds }) => narrowReader(store.reader(), kinds),
-    openThreads: () => ({
-      spawn: () => {
-        throw unavailable("a thread of the plugin");
-      },
-      stop: async () => {},
-    }),
-    changesCalled: (plugin, kind, ms, failed) => {
-      const meter = board.meter(plugin, `changes:${kind}`);
-      meter.errors += Number(failed);
-      board.called(meter, ms);
-    },
+    openThreads: ({ kinds }, site) => createPluginThreads(site.plugin, kinds, createThreadHost({ site, kinds, store })),
   });
 }
 

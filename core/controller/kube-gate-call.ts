@@ -15,6 +15,8 @@ export interface GateCall {
   /** Undefined for paths that are no resources, such as /version: everyone may read them. */
   readonly access: KubeAccess | undefined;
   readonly target: Omit<ResourceName, "name"> & { readonly name?: string };
+  /** Of the object that it is about; of one that is being created: where it says its name. */
+  readonly name: string | undefined;
   /** The object or patch. */
   readonly body: unknown;
   readonly dryRun: boolean;
@@ -72,6 +74,7 @@ export function readCall({ verb, args }: KubeCall): GateCall {
     writeVerb: verb === "get" || verb === "page" ? "update" : verb,
     access: { verb: method.rbac, group: groupOf(target.apiVersion), resource, name: target.name },
     target,
+    name: target.name ?? nameIn(given.body),
     body: given.body,
     dryRun: options.dryRun === true,
     what: `${method.rbac} ${resource}${shownName(target)}`,
@@ -79,6 +82,11 @@ export function readCall({ verb, args }: KubeCall): GateCall {
     options,
     request: undefined,
   };
+}
+
+function nameIn(body: unknown): string | undefined {
+  const metadata = isRecord(body) ? body.metadata : undefined;
+  return isRecord(metadata) && typeof metadata.name === "string" ? metadata.name : undefined;
 }
 
 function readTarget(target: unknown): GateCall["target"] {
@@ -142,6 +150,7 @@ function readRequest(verb: "raw" | "json", request: unknown, given: unknown): Ga
     access:
       target === undefined ? undefined : { verb: rbac, group: groupOf(target.apiVersion), resource, name: target.name },
     target: found,
+    name: found.name,
     body: request.body,
     dryRun: url.searchParams.has("dryRun"),
     what: `${rbac} ${resource === "" ? path : resource}${shownName(found)}`,

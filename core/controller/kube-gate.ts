@@ -107,7 +107,8 @@ export class KubeGate {
       : { call, dryRun: false };
     const dryRun = call.dryRun || user.dryRun || verdict.dryRun;
     const { group = "", resource = "", verb = "" } = call.access ?? {};
-    const { namespace, name } = call.target;
+    const { name } = call;
+    const { namespace } = call.target;
     const line = { plugin: user.name, verb, group, resource, namespace, name, dryRun };
     const startedAt = clock.now();
     figures.writes++;
@@ -131,7 +132,8 @@ export class KubeGate {
     figures: GateFigures,
   ): Promise<{ readonly call: GateCall; readonly dryRun: boolean }> {
     const frozen = { ...call, body: deepFreeze(structuredClone(call.body)) };
-    const { apiVersion, plural, namespace, name, subresource } = call.target;
+    const { name } = call;
+    const { apiVersion, plural, namespace, subresource } = call.target;
     const request: WriteRequest = Object.freeze({
       plugin: user.name,
       verb: call.writeVerb,
