@@ -2,6 +2,8 @@ export { type Controller, type ControllerOptions, createController } from "./con
 export type { FigureOptions } from "./controller/figures.ts";
 export type { HealthCheck, HealthOptions, HealthReport } from "./controller/health.ts";
 export type { MetricsOptions, MetricsRegistry } from "./controller/metrics.ts";
+export type { ControllerNotices, NoticedError, Notices } from "./controller/notices.ts";
+export type { Isolation, PluginEntry, PluginInfo, PluginState } from "./controller/plugin-entry.ts";
 export type { LevelControl, StatusOptions } from "./controller/status-server.ts";
 export { codeOf, type ErrorFacts, FairleadError } from "./errors.ts";
 export type { ClusterSource } from "./kube/access.ts";

@@ -12,6 +12,12 @@ export interface Hook<F extends (...given: never[]) => unknown> {
   tap(callback: F, options?: { readonly stage?: number }): Tap;
 }
 
+/** A hook that plugins may also ask themselves. */
+export interface AskedHook<Given, Answer> extends Hook<(given: Given) => Answer | undefined> {
+  /** The first answer of those who tapped it, at once. Never throws but PLUGIN_HOOK_NEEDS_INLINE. */
+  ask(given: Given): Answer | undefined;
+}
+
 /** What a health vote says. `true` is ok; a text says what is wrong. */
 export type HealthVote = boolean | { readonly ok: boolean; readonly detail?: string };
 
@@ -78,26 +84,29 @@ export interface DeclaredHook<Given, Answer> {
 
 /** The hooks, as one plugin sees them. */
 export interface PluginHooks<N> {
-  /** Before caches are filled, in the order of the plugins. Async, deadline `setupTimeoutMs`; a throw fails the plugin. */
+  /** Right after `setup`, in the order of the plugins. Async, deadline `setupTimeoutMs`; a throw fails the plugin. */
   readonly start: Hook<() => void | Promise<void>>;
-  /** Once, when all kinds that the plugin needs are complete. Async. */
+  /** Once, when all kinds that the plugin needs are complete. Async, deadline `setupTimeoutMs`. */
   readonly synced: Hook<() => void | Promise<void>>;
-  /** This process has become the leader. Async. */
+  /** This process has become the leader; without election it is right after `synced`. Async, deadline `setupTimeoutMs`. */
   readonly leading: Hook<() => void | Promise<void>>;
-  /** This process is no leader any more; ends before another one can lead. Async. */
+  /** This process is no leader any more; ends before another one can lead. Async, deadline `stopTimeoutMs`. */
   readonly following: Hook<() => void | Promise<void>>;
   /** In reverse order of start. Async, deadline `stopTimeoutMs`. */
   readonly stop: Hook<() => void | Promise<void>>;
   /**
    * Changes of one kind, the complete initial set first, at most one batch a turn of the event loop. Sync: keep it short and
-   * queue slow work by key. Views are valid only inside the callback.
+   * queue slow work by key. Views are valid only inside the callback. Each tap is served by itself; `stage` has no effect.
    */
   changes<Name extends keyof N & string>(
     kind: Name,
   ): Hook<(batch: ChangeBatch<ObjectView<NeededKindOf<N, Name>>>) => void>;
   /** Who owns an object whose owner Fairlead does not know how to follow. Sync, first answer wins; inline plugins only. */
-  readonly workloadRoot: Hook<(object: ObjectReference) => ObjectReference | undefined>;
-  /** Before each write to the API server. Async, first verdict wins, deadline 1000 ms; no answer in time refuses the write. */
+  readonly workloadRoot: AskedHook<ObjectReference, ObjectReference>;
+  /**
+   * Before each write to the API server. Async, first verdict wins, deadline 1000 ms. A tap that throws, or does not answer
+   * in time, refuses the write.
+   */
   readonly writeBefore: Hook<(write: WriteRequest) => WriteVerdict | Promise<WriteVerdict>>;
   /** Votes on readiness; asked at most once a second, deadline 1000 ms, no answer in time is a "no". Async. */
   health(name: string, vote: () => HealthVote | Promise<HealthVote>): Tap;

@@ -19,6 +19,7 @@ export type {
   TaskOptions,
 } from "./context.ts";
 export type {
+  AskedHook,
   DeclaredHook,
   DeclaredHookKind,
   DeclaredHookOptions,

@@ -39,8 +39,8 @@ export interface Plugin<Schema extends OptionsSchema | undefined = OptionsSchema
   /** Plugins and services that must be set up before it, where they are configured at all. */
   readonly after?: readonly string[];
   /**
-   * Taps hooks and starts what it needs. Runs once, before caches are filled, on the main thread or in the plugin's own
-   * thread. What it starts must end when `context.signal` aborts. A throw or a timeout fails the plugin.
+   * Taps hooks and starts what it needs. Runs once, while caches are being filled, on the main thread or in the plugin's own
+   * thread; in a thread of its own again after each crash. What it starts must end when `context.signal` aborts. A throw or a timeout fails the plugin.
    */
   setup(context: PluginContext<Schema, N>): void | Promise<void>;
 }

@@ -1,3 +1,4 @@
+import type { TaskPool } from "../../sandbox/task-pool.ts";
 import { codeOf, FairleadError, messageOf } from "../errors.ts";
 import type { HookBoard } from "../hooks/hook-board.ts";
 import type { AnyKind } from "../kinds/kind.ts";
@@ -43,6 +44,7 @@ export function openControllerPlugins(parts: ControllerPluginsParts): Controller
   const metrics = new PluginMetricValues();
   let transport: HttpTransport | undefined;
   let client: KubeClient | undefined;
+  let tasks: Promise<TaskPool> | undefined;
   const host = new PluginHost({
     log,
     clock: realClock,
@@ -57,8 +59,9 @@ export function openControllerPlugins(parts: ControllerPluginsParts): Controller
     dryRun: options.dryRun === true,
     namespaces: namespacesOf(options.namespaces),
     createRunner: (runner, board) => createRunner(runner, board),
-    task: async (plugin) => {
-      throw unavailable(`the task of plugin "${plugin}"`);
+    task: async (plugin, module, input, task) => {
+      tasks ??= openTaskPool();
+      return await (await tasks).run(plugin, module, input, task);
     },
     follow: parts.follow,
     loaded: parts.loaded,
@@ -69,9 +72,10 @@ export function openControllerPlugins(parts: ControllerPluginsParts): Controller
     async stop() {
       await host.stop();
       try {
+        await (await tasks)?.close();
         await transport?.close();
       } catch (error) {
-        log.warn({ code: codeOf(error), detail: messageOf(error) }, "connection of plugins not closed");
+        log.warn({ code: codeOf(error), detail: messageOf(error) }, "threads or connection of plugins not closed");
       }
     },
   };
@@ -102,6 +106,8 @@ async function createRunner(parts: RunnerParts, board: HookBoard): Promise<Plugi
   });
 }
 
-function unavailable(what: string): FairleadError {
-  return new FairleadError("PLUGIN_UNAVAILABLE", `${what} cannot run: this version has no threads for plugins`);
+/** The pool of threads that all plugins share; loaded with the first task. */
+async function openTaskPool(): Promise<TaskPool> {
+  const { TaskPool } = await import("../../sandbox/task-pool.ts");
+  return new TaskPool({ makeError: (code, message, facts) => new FairleadError(code, message, { facts }) });
 }

@@ -112,6 +112,7 @@ export class ControllerFigures {
 
   async #text(): Promise<{ readonly text: string; readonly contentType: string }> {
     const { registry } = await this.#openMetrics();
+    await this.#site.plugins()?.host.flush();
     return { text: await registry.metrics(), contentType: registry.contentType };
   }
 
@@ -138,7 +139,7 @@ function pluginFiguresOf(plugins: ControllerPlugins | undefined): ReturnType<Fig
     failures: () => host.failures(),
     kubeFigures: () => host.kubeFigures(),
     droppedSamples: () => metrics.dropped(),
-    threads: () => [],
+    threads: () => host.threads(),
     healthVotes: () => host.healthVotes(),
     stats: () => host.stats(),
   };

@@ -1,11 +1,12 @@
 import type { EventSubject, TaskOptions } from "../api/context.ts";
+import type { ObjectReference } from "../api/hooks.ts";
 import { codeOf, FairleadError, messageOf } from "../errors.ts";
 import type { HookBoard } from "../hooks/hook-board.ts";
 import type { Logger } from "../log.ts";
 import type { Clock } from "../watch/clock.ts";
 import type { EventRecorder } from "./event-recorder.ts";
 import type { MetricSink } from "./metric-sink.ts";
-import { stoppedError } from "./plugin-context.ts";
+import { needsInline, stoppedError } from "./plugin-context.ts";
 import { readSecret } from "./plugin-secrets.ts";
 import type { PluginServiceBoard } from "./plugin-services.ts";
 import type { KubeCall, PluginSite } from "./plugin-site.ts";
@@ -83,14 +84,11 @@ export function createMainSite(parts: SiteParts, own: OwnSiteParts): MainSite {
       assertOpen();
       const { hook, label } = hookOf(plugin, name);
       if (hook === "workloadRoot" && !own.inline) {
-        throw new FairleadError(
-          "PLUGIN_HOOK_NEEDS_INLINE",
-          `plugin "${plugin}" taps "workloadRoot", which is answered at once; run the plugin with isolation: inline`,
-          { facts: { plugin, hook } },
-        );
+        throw needsInline(plugin);
       }
       return board.tap(plugin, hook, callback, { stage: options.stage, label });
     },
+    askRoot: (object) => readReference(board.callSync("workloadRoot", object)),
     declareHook(name, options) {
       assertOpen();
       return board.declare(plugin, name, options);
@@ -138,6 +136,19 @@ export function createMainSite(parts: SiteParts, own: OwnSiteParts): MainSite {
       reset();
     },
   };
+}
+
+/** An answer may come from JavaScript: what is no reference is no answer. */
+function readReference(answer: unknown): ObjectReference | undefined {
+  if (typeof answer !== "object" || answer === null) {
+    return undefined;
+  }
+  // Read as what it should be; every part is checked right here.
+  const { apiVersion, kind, namespace, name, uid } = answer as Readonly<Record<string, unknown>>;
+  const isWhole = [apiVersion, kind, name, uid].every((part) => typeof part === "string");
+  return isWhole && (namespace === undefined || typeof namespace === "string")
+    ? (answer as ObjectReference)
+    : undefined;
 }
 
 function hookOf(plugin: string, name: string): { readonly hook: string; readonly label?: string } {

@@ -85,6 +85,15 @@ export function stoppedError(plugin: string): FairleadError {
   return new FairleadError("PLUGIN_STOPPED", `plugin "${plugin}" was stopped`, { facts: { plugin } });
 }
 
+/** For "workloadRoot", which is answered at once, from another thread. */
+export function needsInline(plugin: string): FairleadError {
+  return new FairleadError(
+    "PLUGIN_HOOK_NEEDS_INLINE",
+    `plugin "${plugin}" uses "workloadRoot", which is answered at once; run the plugin with isolation: inline`,
+    { facts: { plugin, hook: "workloadRoot" } },
+  );
+}
+
 function anyOf(signal: AbortSignal, other: AbortSignal | undefined): AbortSignal {
   return other === undefined ? signal : AbortSignal.any([signal, other]);
 }
@@ -140,7 +149,15 @@ function siteHooks(parts: ContextParts, signal: AbortSignal): PluginHooks<Needs>
     leading: hook("leading"),
     following: hook("following"),
     stop: hook("stop"),
-    workloadRoot: hook("workloadRoot"),
+    workloadRoot: {
+      ...hook<(object: ObjectReference) => ObjectReference | undefined>("workloadRoot"),
+      ask(object) {
+        if (site.askRoot === undefined) {
+          throw needsInline(site.plugin);
+        }
+        return site.askRoot(object);
+      },
+    },
     writeBefore: hook("writeBefore"),
     // The kind's own type is known to the plugin; here it is any kind.
     changes: ((kind: string) => changesHook(parts, kind, signal)) as unknown as PluginHooks<Needs>["changes"],

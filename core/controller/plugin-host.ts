@@ -13,6 +13,7 @@ import type { GateFigures } from "./kube-gate.ts";
 import { KubeGate } from "./kube-gate.ts";
 import type { SiteParts } from "./main-site.ts";
 import type { MetricSink } from "./metric-sink.ts";
+import type { ThreadInfo } from "./metrics-sources.ts";
 import type { NoticeBoard } from "./notices.ts";
 import { covers, mergeRules, rightsOf, rulesAsYaml, rulesFor } from "./permission-check.ts";
 import { type MissingRules, missingRules } from "./permission-review.ts";
@@ -160,6 +161,16 @@ export class PluginHost {
   /** Errors of plugins that nobody awaited: timers, change callbacks. */
   failures(): ReadonlyMap<string, number> {
     return new Map(this.#slots.map((slot) => [slot.name, slot.failures]));
+  }
+
+  /** Threads of plugins that have one of their own. */
+  threads(): readonly ThreadInfo[] {
+    return this.#slots.flatMap((slot) => slot.thread ?? []);
+  }
+
+  /** Resolves when metrics that threads of plugins collected are in, or did not come in time. */
+  async flush(): Promise<void> {
+    await Promise.allSettled(this.#slots.map((slot) => slot.flush()));
   }
 
   /** Votes of the hook `health`, to be asked. */

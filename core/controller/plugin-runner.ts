@@ -1,3 +1,4 @@
+import type { Supervised } from "../../sandbox/supervisor.ts";
 import type { FairleadError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Store } from "../store/create-store.ts";
@@ -31,7 +32,14 @@ export interface PluginRunner {
   stop(deadlineMs: number): Promise<void>;
   /** Times that its thread was started again after a crash. */
   readonly restarts: number;
+  /** Its thread, where it has one; undefined before `load`. */
+  readonly thread?: RunnerThread | undefined;
+  /** Resolves when metrics that its thread collected are in. */
+  flush?(): Promise<void>;
 }
+
+/** The thread of a runner. */
+export type RunnerThread = Pick<Supervised, "state" | "figures">;
 
 /** What a runner gets from the host. All calls on the main thread. */
 export interface RunnerParts {

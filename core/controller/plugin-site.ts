@@ -1,5 +1,5 @@
 import type { EventSubject, TaskOptions } from "../api/context.ts";
-import type { DeclaredHookOptions, Tap } from "../api/hooks.ts";
+import type { DeclaredHookOptions, ObjectReference, Tap } from "../api/hooks.ts";
 import type { LogFields, LogLevel } from "../log.ts";
 
 /** Names of the hooks that a plugin taps through its site; `changes` is not among them: it comes from the store, in any thread. */
@@ -61,6 +61,8 @@ export interface PluginSite {
   record(metric: number, value: number, labels: Readonly<Record<string, string>>): void;
   /** The callback gets and gives plain data; it may be async except for "workloadRoot". */
   tap(hook: SiteHook, callback: (given: unknown) => unknown, options?: { readonly stage?: number }): Tap;
+  /** Asks the taps of "workloadRoot", at once. Not there where the plugin does not run on the main thread. */
+  askRoot?(object: ObjectReference): ObjectReference | undefined;
   declareHook(name: string, options: DeclaredHookOptions): SiteDeclaredHook;
   kube(call: KubeCall, signal?: AbortSignal): Promise<unknown>;
   event(type: "Normal" | "Warning", about: EventSubject, reason: string, message: string): void;

@@ -10,11 +10,12 @@ import { EventRecorder } from "./event-recorder.ts";
 import { DEFAULT_SETUP_TIMEOUT_MS, DEFAULT_STOP_TIMEOUT_MS, setupTimeout } from "./inline-runner.ts";
 import type { KubeGate } from "./kube-gate.ts";
 import { createMainSite, type MainSite, type SiteParts } from "./main-site.ts";
+import type { ThreadInfo } from "./metrics-sources.ts";
 import type { NoticeBoard, NoticedError } from "./notices.ts";
 import { watchRules } from "./permission-check.ts";
 import { kindFromData, type PluginDeclaration } from "./plugin-declaration.ts";
 import type { PluginEntry, PluginInfo, PluginState } from "./plugin-entry.ts";
-import type { PluginRunner, RunnerParts } from "./plugin-runner.ts";
+import type { PluginRunner, RunnerParts, RunnerThread } from "./plugin-runner.ts";
 
 /** Time for what a plugin leaves behind when its hooks have used up the deadline, milliseconds. */
 const LEAST_STOP_MS = 250;
@@ -89,6 +90,32 @@ export class PluginSlot {
 
   get failures(): number {
     return this.#site?.failures ?? 0;
+  }
+
+  /** The plugin's own thread, where it has one. */
+  get thread(): ThreadInfo | undefined {
+    const thread = this.#runner?.thread;
+    if (thread === undefined) {
+      return undefined;
+    }
+    const { name } = this;
+    return {
+      name,
+      state: threadState(thread.state),
+      restarts: this.#runner?.restarts ?? 0,
+      figures: async () => {
+        const figures = await thread.figures();
+        if (figures === undefined) {
+          throw new FairleadError("PLUGIN_STOPPED", `the thread of plugin "${name}" does not run now`);
+        }
+        return figures;
+      },
+    };
+  }
+
+  /** Resolves when metrics that the plugin's thread collected are in. */
+  async flush(): Promise<void> {
+    await this.#runner?.flush?.();
   }
 
   set warning(warning: NoticedError | undefined) {
@@ -331,6 +358,25 @@ export class PluginSlot {
       this.#state = "failed";
       this.#error = error;
     }
+  }
+}
+
+function threadState(state: RunnerThread["state"]): ThreadInfo["state"] {
+  switch (state) {
+    case "loading":
+    case "ready":
+    case "unresponsive":
+    case "stopping":
+      return "running";
+    case "restarting":
+      return "restarting";
+    case "stuck":
+    case "stopped":
+    case "failed":
+    case "disabled":
+      return "gone";
+    default:
+      return state satisfies never;
   }
 }
 
