@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { churn, startCluster } from "../cluster/cluster.ts";
 import { ensureImage } from "../e2e/built-image.ts";
-import type { CgroupFigures } from "../e2e/cgroup.ts";
+import type { CgroupFigures } from "../cluster/cgroup.ts";
 import { type UnpackedImage, unpackImage } from "../e2e/container.ts";
 import { type InCluster, inCluster } from "../e2e/in-cluster.ts";
 import type { BenchOptions } from "./bench.ts";

@@ -7,7 +7,9 @@ import { isAlive } from "./build-cache.ts";
 import { churn } from "./churn.ts";
 import { ALL_COMPONENTS, type ComponentName, programOf } from "./components.ts";
 import type { HostNotice } from "./host.ts";
+import { nodeLayout } from "./node-settings.ts";
 import { ensurePrograms } from "./programs.ts";
+import { loadImage } from "./real-node.ts";
 import { findRunning, listRunning, type RunningCluster } from "./running.ts";
 import { seed } from "./seed.ts";
 import { SHAPES, type Shape } from "./seed-shape.ts";
@@ -21,6 +23,7 @@ which plays nodes and pods. Built once from Go modules into a cache (FAIRLEAD_CL
   up       start a cluster and print its kubeconfig; it runs until "down"
              --components <list>   of etcd,apiserver,controller-manager,scheduler,kwok (default: all)
              --seeded <shape>      with the objects of a shape, made once and kept in the cache
+             --node real           with a node that runs pods for real: kubelet, containerd, kube-proxy; needs root
   down     stop a cluster and remove its files (--all: every cluster)
   status   what runs
   seed     create objects and wait until all their pods run
@@ -28,6 +31,7 @@ which plays nodes and pods. Built once from Go modules into a cache (FAIRLEAD_CL
   churn    change pods at a rate, each change is one watch event
              --rate <n>            events a second (default: 50)
              --for <time>          for example 20s or 5m (default: 20s)
+  image    "image load FILE" puts the images of an OCI archive on the real node; nothing is ever pulled
   build    build all programs now
 
   --name <name>   which cluster, if there are several (default: "test")
@@ -40,6 +44,7 @@ const OPTIONS = {
   name: { type: "string", default: "test" },
   components: { type: "string", default: ALL_COMPONENTS.join(",") },
   seeded: { type: "string" },
+  node: { type: "string", default: "simulated" },
   shape: { type: "string", default: "small" },
   rate: { type: "string", default: "50" },
   for: { type: "string", default: "20s" },
@@ -58,16 +63,17 @@ function say(line: string): void {
 }
 
 async function up(values: Values): Promise<void> {
+  const options = {
+    components: componentsOf(values.components),
+    seeded: values.seeded === undefined ? undefined : shapeOf(values.seeded),
+    node: nodeOf(values.node),
+  };
   if ((await findRunning(values.name)) !== undefined) {
     throw new FairleadError(
       "CLUSTER_ALREADY_RUNNING",
       `a cluster "${values.name}" runs already; stop it or take another --name`,
     );
   }
-  const options = {
-    components: componentsOf(values.components),
-    seeded: values.seeded === undefined ? undefined : shapeOf(values.seeded),
-  };
   const child = fork(programModule("host"), [values.name, JSON.stringify(options)], {
     detached: true,
     stdio: ["ignore", "ignore", "ignore", "ipc"],
@@ -162,6 +168,21 @@ async function runChurn(values: Values): Promise<void> {
   );
 }
 
+async function runImage(values: Values, [action, archive]: readonly string[]): Promise<void> {
+  if (action !== "load" || archive === undefined) {
+    throw new FairleadError("CLUSTER_BAD_OPTION", "images are loaded from a file: npm run cluster -- image load FILE");
+  }
+  const { name, folder, hasRealNode } = await mustFind(values.name);
+  if (!hasRealNode) {
+    throw new FairleadError(
+      "CLUSTER_NO_REAL_NODE",
+      `cluster "${name}" has no real node; start it with: up --node real`,
+    );
+  }
+  await loadImage(nodeLayout(folder).containerdSocket, archive);
+  say(`the images of "${archive}" are on the real node of cluster "${name}"`);
+}
+
 async function build(): Promise<void> {
   for (const path of (await ensurePrograms(ALL_COMPONENTS.map(programOf), say)).values()) {
     console.log(path);
@@ -195,6 +216,13 @@ function shapeOf(text: string): Shape {
   }
 }
 
+function nodeOf(text: string): "simulated" | "real" {
+  if (text === "simulated" || text === "real") {
+    return text;
+  }
+  throw new FairleadError("CLUSTER_BAD_OPTION", `--node "${text}" is not one of simulated, real`);
+}
+
 function durationOf(text: string): number {
   const found = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text);
   if (found === null) {
@@ -224,13 +252,14 @@ function clientOf(cluster: RunningCluster): ApiClient {
 
 async function main(): Promise<number> {
   const { values, positionals } = parse();
-  const [command] = positionals;
-  const commands: Readonly<Record<string, (values: Values) => Promise<void>>> = {
+  const [command, ...rest] = positionals;
+  const commands: Readonly<Record<string, (values: Values, rest: readonly string[]) => Promise<void>>> = {
     up,
     down,
     status,
     seed: runSeed,
     churn: runChurn,
+    image: runImage,
     build,
   };
   const known = command !== undefined && Object.hasOwn(commands, command);
@@ -242,7 +271,7 @@ async function main(): Promise<number> {
     say(command === undefined ? HELP : `"${command}" is not a command\n\n${HELP}`);
     return 2;
   }
-  await commands[command](values);
+  await commands[command](values, rest);
   return 0;
 }
 

@@ -18,9 +18,12 @@ import {
 import { ControlPlane } from "./control-plane.ts";
 import { etcdCompact, etcdRevision } from "./etcd.ts";
 import { kubeconfigText } from "./kubeconfig.ts";
+import { markRunFolder, RUN_FOLDER, removeLeftovers } from "./leftovers.ts";
+import { apiServerFlags, type NodeAddresses, REAL_NODE } from "./node-settings.ts";
 import { freePorts } from "./ports.ts";
 import { ensurePrograms, type Progress } from "./programs.ts";
 import { untilQuiet } from "./quiet.ts";
+import { prepareRealNode, type RealNode, startRealNode } from "./real-node.ts";
 import type { Shape } from "./seed-shape.ts";
 import { seededFolder } from "./seeded-folder.ts";
 import { Supervised } from "./supervised.ts";
@@ -32,6 +35,7 @@ export type { AuditEntry } from "./audit-log.ts";
 export { type ChurnOptions, type ChurnResult, churn } from "./churn.ts";
 export type { ComponentName } from "./components.ts";
 export { whyNoCluster } from "./programs.ts";
+export { type RealNode, whyNoRealNode } from "./real-node.ts";
 export { type SeedResult, seed } from "./seed.ts";
 export type { Shape } from "./seed-shape.ts";
 export type { TcpProxy } from "./tcp-proxy.ts";
@@ -47,6 +51,8 @@ export interface ClusterOptions {
   readonly apiServerFlags?: Readonly<Record<string, string>>;
   /** Feature gates of the API server. */
   readonly featureGates?: Readonly<Record<string, boolean>>;
+  /** "real" adds a node that runs pods for real: kubelet, containerd, kube-proxy. Needs root. Default: simulated ones only. */
+  readonly node?: "simulated" | "real";
   /** Told what takes long: builds and seeding. Default: lines on stderr. */
   readonly progress?: Progress;
 }
@@ -82,6 +88,8 @@ export interface Cluster extends AsyncDisposable {
   readonly port: number;
   readonly etcdPort: number;
   readonly components: readonly ComponentName[];
+  /** The node that runs pods for real, where one was asked for. */
+  readonly realNode?: RealNode;
   /** Run folder, gone after `stop`. */
   readonly folder: string;
   /** Kubeconfig of an administrator, certificates inside. */
@@ -134,6 +142,8 @@ export interface Cluster extends AsyncDisposable {
 }
 
 const AUTHORITY = "fairlead-test-authority";
+const KUBELET_USER = `system:node:${REAL_NODE}`;
+const PROXY_USER = "system:kube-proxy";
 const PORT_TRIES = 3;
 const QUIET_SHARE = 0.2;
 const QUIET_DEADLINE_MS = 120_000;
@@ -162,14 +172,31 @@ async function startOnce(options: ClusterOptions, data: string | undefined, prog
   const programs = await ensurePrograms(components.map(programOf), progress);
   const [apiserver, etcd, etcdPeer, kwok] = await freePorts(4);
   const ports: Ports = { apiserver, etcd, etcdPeer, kwok };
-  const layout = layoutOf(await mkdtemp(join(tmpdir(), "fairlead-cluster-")));
+  removeLeftovers(tmpdir());
+  const layout = layoutOf(await mkdtemp(join(tmpdir(), RUN_FOLDER)));
   const supervised = new Supervised(layout.folder);
+  markRunFolder(layout.folder, supervised.pid);
   try {
-    const credentials = await writeFiles(layout, apiserver, data);
+    await makeFolders(layout);
+    const ground = options.node === "real" ? await prepareRealNode(supervised, layout.folder, progress) : undefined;
+    const addresses = ground?.host.addresses;
+    const credentials = await writeFiles(layout, apiserver, data, addresses);
     const plane = new ControlPlane({ layout, programs, ports, supervised });
-    const cluster = clusterOf({ layout, plane, supervised, credentials, ports, options });
+    const ready = { ...options, apiServerFlags: { ...nodeFlags(layout, addresses), ...options.apiServerFlags } };
+    const cluster = clusterOf({ layout, plane, supervised, credentials, ports, options: ready });
     await startAll(plane, components);
-    return cluster;
+    if (ground === undefined) {
+      return cluster;
+    }
+    const realNode = await startRealNode(ground, {
+      runFolder: layout.folder,
+      clientCa: layout.pki("ca.crt"),
+      kubeletKubeconfig: layout.kubeconfig(KUBELET_USER),
+      proxyKubeconfig: layout.kubeconfig(PROXY_USER),
+      hasSimulatedNodes: components.includes("kwok"),
+      client: cluster.client,
+    });
+    return Object.assign(cluster, { realNode });
   } catch (error) {
     await supervised.end();
     throw error;
@@ -193,10 +220,23 @@ interface Credentials {
   readonly admin: KeyPair;
 }
 
-async function writeFiles(layout: Layout, port: number, data: string | undefined): Promise<Credentials> {
+async function makeFolders(layout: Layout): Promise<void> {
   for (const folder of ["pki", "kubeconfigs", "logs", "snapshots"]) {
     await mkdir(join(layout.folder, folder), { mode: 0o700 });
   }
+}
+
+function nodeFlags(layout: Layout, addresses: NodeAddresses | undefined): Readonly<Record<string, string>> {
+  const client = { cert: layout.pki("kubelet-client.crt"), key: layout.pki("kubelet-client.key") };
+  return addresses === undefined ? {} : apiServerFlags(addresses, client);
+}
+
+async function writeFiles(
+  layout: Layout,
+  port: number,
+  data: string | undefined,
+  addresses: NodeAddresses | undefined,
+): Promise<Credentials> {
   if (data === undefined) {
     const made = createAuthority(AUTHORITY);
     const signing = createSigningKey();
@@ -211,7 +251,8 @@ async function writeFiles(layout: Layout, port: number, data: string | undefined
   const certPem = await readFile(layout.pki("ca.crt"), "utf8");
   const authority = { name: AUTHORITY, certPem, keyPem: await readFile(layout.pki("ca.key"), "utf8") };
   const hosts = ["localhost", "127.0.0.1", "10.96.0.1", "kubernetes", "kubernetes.default", "kubernetes.default.svc"];
-  const serving = issue(authority, { name: "kube-apiserver", hosts });
+  const reached = addresses === undefined ? hosts : [...hosts, addresses.machine];
+  const serving = issue(authority, { name: "kube-apiserver", hosts: reached });
   await writeFile(layout.pki("apiserver.crt"), serving.certPem);
   await writeFile(layout.pki("apiserver.key"), serving.keyPem, { mode: 0o600 });
   await writeFile(layout.auditPolicy, auditPolicy());
@@ -224,6 +265,20 @@ async function writeFiles(layout: Layout, port: number, data: string | undefined
     const pair = issue(authority, { name, groups });
     const text = kubeconfigText(`https://127.0.0.1:${port}`, certPem, name, { kind: "certificate", pair });
     await writeFile(layout.kubeconfig(name), text, { mode: 0o600 });
+  }
+  if (addresses !== undefined) {
+    const client = issue(authority, { name: "kube-apiserver-kubelet-client", groups: masters });
+    await writeFile(layout.pki("kubelet-client.crt"), client.certPem);
+    await writeFile(layout.pki("kubelet-client.key"), client.keyPem, { mode: 0o600 });
+    for (const [name, groups] of [
+      [KUBELET_USER, ["system:nodes"]],
+      [PROXY_USER, []],
+    ] as const) {
+      const pair = issue(authority, { name, groups });
+      const over = `https://${addresses.machine}:${port}`;
+      const text = kubeconfigText(over, certPem, name, { kind: "certificate", pair });
+      await writeFile(layout.kubeconfig(name), text, { mode: 0o600 });
+    }
   }
   const admin = issue(authority, { name: "admin", groups: masters });
   const text = kubeconfigText(`https://127.0.0.1:${port}`, certPem, "admin", { kind: "certificate", pair: admin });

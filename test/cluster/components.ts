@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { REAL_NODE_LABEL } from "./node-settings.ts";
 import type { ProgramName } from "./programs.ts";
 import { sourceFolder } from "./source-folder.ts";
 
@@ -176,12 +177,13 @@ export function schedulerArgs(layout: Layout): readonly string[] {
   });
 }
 
-/** Arguments of kwok, which plays every node and every pod by the stages of this folder. */
+/** Arguments of kwok, which plays every node and every pod by the stages of this folder, but for a node that is real. */
 export function kwokArgs(layout: Layout, ports: Ports): readonly string[] {
   return flags({
     kubeconfig: layout.kubeconfig("kwok"),
     config: join(sourceFolder(), "modules", "kwok", "stages.yaml"),
-    "manage-all-nodes": "true",
+    "manage-all-nodes": "false",
+    "manage-nodes-with-label-selector": `!${REAL_NODE_LABEL}`,
     "node-lease-duration-seconds": "40",
     "server-address": `127.0.0.1:${ports.kwok}`,
     cidr: "10.128.0.0/12",

@@ -48,6 +48,7 @@ async function host(name: string, options: ClusterOptions): Promise<void> {
       admin: cluster.admin,
       etcdPort: cluster.etcdPort,
       components: cluster.components,
+      hasRealNode: cluster.realNode !== undefined,
       startedAt: new Date().toISOString(),
     });
     process.off("disconnect", giveUp);

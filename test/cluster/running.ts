@@ -16,6 +16,7 @@ export interface RunningCluster {
   readonly caPem: string;
   readonly admin: KeyPair;
   readonly components: readonly string[];
+  readonly hasRealNode: boolean;
   /** ISO 8601. */
   readonly startedAt: string;
 }

@@ -70,6 +70,11 @@ export class Supervised {
     return { pid, exited, ended: () => reason };
   }
 
+  /** Lets the supervisor wait for the end of a real node's first process, and remove its cgroup. */
+  guardNode(firstPid: number, cgroup: string): void {
+    this.#ask({ kind: "node", firstPid, cgroup });
+  }
+
   /** Sends a signal to a component; nothing happens if it is gone. */
   signal(name: string, signal: NodeJS.Signals): void {
     this.#ask({ kind: "signal", name, signal });

@@ -1,13 +1,17 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, existsSync, openSync, rmSync } from "node:fs";
+import { removeCgroup } from "./cgroup.ts";
+import { isRunning } from "./processes.ts";
 import type { SupervisorNotice, SupervisorRequest } from "./supervisor-messages.ts";
 
 // A process of its own between a test and the components of its cluster. The channel to the test closes however the test
 // ends, SIGKILL included; then all components are killed and their folder is removed.
 
 const SETPRIV = "/usr/bin/setpriv";
+const LOOK_MS = 20;
 const folder = process.argv[2];
 const children = new Map<string, ChildProcess>();
+let node: { readonly firstPid: number; readonly cgroup: string } | undefined;
 let ending = false;
 
 function tell(notice: SupervisorNotice): void {
@@ -52,6 +56,13 @@ function endIfDone(): void {
   if (!ending || children.size > 0) {
     return;
   }
+  if (node !== undefined) {
+    if (isRunning(node.firstPid)) {
+      setTimeout(endIfDone, LOOK_MS); // Not a child of ours: it cannot be waited for.
+      return;
+    }
+    removeCgroup(node.cgroup);
+  }
   rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
   tell({ kind: "ended" });
   process.exit(0);
@@ -63,6 +74,9 @@ process.on("message", (message) => {
   switch (request.kind) {
     case "spawn":
       start(request.name, request.command, request.args, request.logPath);
+      break;
+    case "node":
+      node = request;
       break;
     case "signal":
       children.get(request.name)?.kill(request.signal);

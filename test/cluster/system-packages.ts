@@ -15,8 +15,11 @@ const PACKAGES = {
   ip: "iproute2",
   iptables: "iptables",
   mount: "mount",
+  nsenter: "util-linux",
   runc: "runc",
+  setpriv: "util-linux",
   umoci: "umoci",
+  unshare: "util-linux",
 } as const;
 
 /** A program of the system. */

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { isAlive } from "../cluster/build-cache.ts";
-import { type CgroupFigures, readCgroup, removeCgroup } from "./cgroup.ts";
+import { type CgroupFigures, readCgroup, removeCgroup } from "../cluster/cgroup.ts";
 
 /** How a container is run. */
 export interface ContainerOptions {

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 
 /** What a cgroup has used; MB are 10^6 bytes. */
@@ -29,17 +29,41 @@ export function readCgroup(path: string): CgroupFigures {
   return isUnified() ? readUnified(path) : readSplit(path);
 }
 
-/** Removes an empty cgroup everywhere; one that is not there is fine. */
+/** Removes a cgroup and those below it from every hierarchy; what still holds a process, or is not there, stays as it is. */
 export function removeCgroup(path: string): void {
-  const controllers = isUnified()
-    ? [""]
-    : ["cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "systemd", "unified"];
-  for (const controller of controllers) {
-    try {
-      rmdirSync(join(MOUNT, controller, path));
-    } catch {
-      // Not there, or not one of ours any more.
-    }
+  for (const hierarchy of hierarchies()) {
+    removeTree(join(hierarchy, path));
+  }
+}
+
+/** Names of the cgroups below the root whose name begins so. */
+export function cgroupsNamed(prefix: string): readonly string[] {
+  const names = hierarchies().flatMap((hierarchy) => foldersIn(hierarchy));
+  return [...new Set(names.filter((name) => name.startsWith(prefix)))];
+}
+
+function hierarchies(): readonly string[] {
+  return isUnified() ? [MOUNT] : foldersIn(MOUNT).map((controller) => join(MOUNT, controller));
+}
+
+function removeTree(folder: string): void {
+  for (const name of foldersIn(folder)) {
+    removeTree(join(folder, name));
+  }
+  try {
+    rmdirSync(folder);
+  } catch {
+    // Not there, or not empty.
+  }
+}
+
+function foldersIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => entry.name);
+  } catch {
+    return [];
   }
 }
 
