@@ -31,6 +31,8 @@ export interface HealthReport {
 export interface HealthOptions {
   /** A kind that was not known to be current for longer makes it unready. Default 300 seconds; 0: never. */
   readonly staleAfterSeconds?: number;
+  /** Checks of the embedder's own, looked at with each report. Must not throw or wait. Default: none. */
+  readonly checks?: () => readonly HealthCheck[];
 }
 
 /** Looks after the health of one controller. Costs nothing until it is asked. */
@@ -76,6 +78,7 @@ export class Health {
       this.#ingestCheck(),
       ...store.kinds.map((name) => kindCheck(name, store.status(name), { nowMs: Date.now(), staleAfterSeconds })),
       ...(plugins()?.infos() ?? []).map(pluginCheck),
+      ...(this.#options.checks?.() ?? []),
     ];
   }
 

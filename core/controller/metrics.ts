@@ -19,6 +19,8 @@ export interface MetricsOptions {
   readonly registry?: MetricsRegistry;
   /** Label `controller` of all metrics; needed where several controllers share one registry. Default: no label. */
   readonly name?: string;
+  /** Metrics of the embedder's own beside those of the controller. Default: none. */
+  readonly more?: readonly MetricDefinition[];
 }
 
 /** The metrics of one controller in a registry. Nothing is counted or read before somebody asks the registry. */
@@ -47,7 +49,7 @@ export async function openMetrics(sources: FigureSources, options: MetricsOption
     loop.stop();
   }
   try {
-    for (const definition of groups.flatMap((group) => group.metrics)) {
+    for (const definition of [...groups.flatMap((group) => group.metrics), ...(options.more ?? [])]) {
       shown.add(definition, async () => definition.read(await snapshots.current()));
     }
   } catch (error) {
