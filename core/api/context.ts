@@ -70,22 +70,25 @@ export interface PluginClock {
 /** Handlers of a service: plain data in, plain data out, so that it works from any thread. */
 export type ServiceHandlers = Readonly<Record<string, (given: never) => unknown>>;
 
+/** What the type of a service may be: an interface whose members are handlers. */
+export type HandlersOf<H> = { readonly [Name in keyof H]: (given: never) => unknown };
+
 /** A service as its users see it: every handler is async. */
 export type ServiceOf<H> = {
-  readonly [Name in keyof H]: H[Name] extends (given: infer Given) => infer Answer
-    ? (given: Given) => Promise<Awaited<Answer>>
+  readonly [Name in keyof H]: H[Name] extends (...given: infer Given) => infer Answer
+    ? (...given: Given extends [] ? [given?: undefined] : Given) => Promise<Awaited<Answer>>
     : never;
 };
 
 /** What plugins offer each other. */
 export interface PluginServices {
   /** Offers a service that the plugin's `provides` names. */
-  provide<H extends ServiceHandlers>(name: string, handlers: H): void;
+  provide<H extends HandlersOf<H>>(name: string, handlers: H): void;
   /**
    * Another plugin's service. Calls reject with SERVICE_NOT_FOUND when nobody provides it, SERVICE_UNAVAILABLE while its
    * plugin is down, SERVICE_TIMEOUT after five seconds, or the error that the handler threw.
    */
-  use<H extends ServiceHandlers>(name: string): ServiceOf<H>;
+  use<H extends HandlersOf<H>>(name: string): ServiceOf<H>;
 }
 
 /** All that a plugin gets. The same whether it runs on the main thread or in one of its own. */

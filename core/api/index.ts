@@ -6,6 +6,7 @@ export type { Change, ChangeBatch, ObjectView, StoreReader, StoreView } from "..
 export type {
   Duration,
   EventSubject,
+  HandlersOf,
   PluginClock,
   PluginContext,
   PluginEvents,

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Plugin } from "./index.ts";
+import type { Plugin, PluginContext } from "./index.ts";
 
 // The plugin author's example: types come from the schema and from what is needed.
 const Options = z.strictObject({ limit: z.int().min(1).default(100) });
@@ -42,4 +42,22 @@ type Wrong = Plugin<undefined, typeof wrong>;
 
 void [plugin, wrong] satisfies [unknown, unknown] | undefined;
 
+// A service seen from outside: whatever a handler takes, and always a promise.
+interface Stock {
+  readonly count: () => number;
+  readonly of: (name: string) => Promise<string[]>;
+}
+
+async function askStock({ services }: Pick<PluginContext, "services">): Promise<unknown> {
+  const stock = services.use<Stock>("stock");
+  const count: number = await stock.count();
+  const names: string[] = await stock.of("cart");
+  // @ts-expect-error a name is wanted
+  void stock.of();
+  // @ts-expect-error no such handler
+  void stock.off("cart");
+  return [count, names];
+}
+
 export type { Wrong };
+export { askStock };

@@ -28,17 +28,16 @@ const pod = (name: string) => ({
 });
 
 interface BothWays {
-  readonly [name: string]: (given: never) => unknown;
-  readonly told: (given: undefined) => string[];
+  readonly told: () => string[];
   readonly phase: (name: string) => string | undefined;
   readonly ask: (given: string) => string;
-  readonly fail: (given: undefined) => void;
+  readonly fail: () => void;
   readonly write: (name: string) => string;
-  readonly list: (given: undefined) => string[];
-  readonly steal: (given: undefined) => void;
+  readonly list: () => string[];
+  readonly steal: () => void;
   readonly secret: (reference: string) => string;
-  readonly wait: (given: undefined) => string;
-  readonly ended: (given: undefined) => boolean;
+  readonly wait: () => string;
+  readonly ended: () => boolean;
 }
 
 const rejection = (call: Promise<unknown>): Promise<string> => call.then(() => "none", codeOf);
@@ -67,22 +66,22 @@ for (const isolation of ["inline", "worker"] as const) {
     assert.equal(await service.phase("cart-1"), "Running");
     let told: string[] = [];
     for (let i = 0; i < 1000 && told.length < 5; i++) {
-      told = await service.told(undefined);
+      told = await service.told();
     }
     assert.deepEqual(
       [told[0], ...told.slice(1).sort()],
       ["limit 5", "added shop/cart-1 Running", "leading", "start", "synced"],
     );
     assert.equal(await service.ask("well"), "well, yes");
-    assert.equal(await rejection(service.fail(undefined)), "IT_FAILED");
+    assert.equal(await rejection(service.fail()), "IT_FAILED");
     assert.equal(await service.write("one"), "ConfigMap");
     assert.equal(await service.write("two"), "ConfigMap");
-    assert.deepEqual(await service.list(undefined), ["one", "two"]);
+    assert.deepEqual(await service.list(), ["one", "two"]);
     assert.equal(await rejection(service.write("forbidden")), "PLUGIN_WRITE_REFUSED");
-    assert.equal(await rejection(service.steal(undefined)), "PLUGIN_PERMISSION_NOT_DECLARED");
+    assert.equal(await rejection(service.steal()), "PLUGIN_PERMISSION_NOT_DECLARED");
     assert.equal(await rejection(service.secret("not one")), "SECRET_BAD_REFERENCE");
-    assert.equal(await service.wait(undefined), "both-ways true");
-    assert.equal(await service.ended(undefined), false);
+    assert.equal(await service.wait(), "both-ways true");
+    assert.equal(await service.ended(), false);
     await server.requests.waitFor({ method: "POST", path: /events\.k8s\.io/ });
     const [event] = server.objects.list("v1", "Event", "shop");
     // What it is about is an object; the server's type says any JSON.
@@ -106,7 +105,7 @@ for (const isolation of ["inline", "worker"] as const) {
     );
     await made.stop();
     assert.match(await log.waitFor(/^stopped/), /"plugin":"both-ways"/);
-    assert.equal(await rejection(service.told(undefined)), "CONTROLLER_STOPPED");
+    assert.equal(await rejection(service.told()), "CONTROLLER_STOPPED");
   });
 
   test(`${isolation}: options are refused in the same words`, async () => {

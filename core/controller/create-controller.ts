@@ -1,4 +1,4 @@
-import type { ServiceHandlers, ServiceOf } from "../api/context.ts";
+import type { HandlersOf, ServiceOf } from "../api/context.ts";
 import type { AnyPlugin } from "../api/plugin.ts";
 import { codeOf, FairleadError, messageOf } from "../errors.ts";
 import { type AnyKind, mergeKinds } from "../kinds/kind.ts";
@@ -85,7 +85,7 @@ export interface Controller<Kinds extends readonly AnyKind[] = readonly AnyKind[
    */
   reload(plugins: readonly (AnyPlugin | PluginEntry)[]): Promise<void>;
   /** Services of plugins: `controller.services.use<Inventory>("inventory")`. Calls reject with SERVICE_*. */
-  readonly services: { use<H extends ServiceHandlers>(name: string): ServiceOf<H> };
+  readonly services: { use<H extends HandlersOf<H>>(name: string): ServiceOf<H> };
   /** Tells what happens to plugins and kinds. */
   readonly notices: Notices;
   /** What the side that reads and decodes has used. Throws CONTROLLER_NOT_STARTED. */

@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { isDeepStrictEqual } from "node:util";
 import type { AnyPlugin, PermissionRule } from "../api/plugin.ts";
 import { codeOf, FairleadError, messageOf } from "../errors.ts";
@@ -316,7 +317,7 @@ export class PluginHost {
   }
 
   async #loadAll(slots: readonly PluginSlot[]): Promise<void> {
-    const results = await Promise.allSettled(slots.map((slot) => slot.load()));
+    const results = await settleAll(slots, (slot) => slot.load());
     this.#stopping.signal.throwIfAborted();
     const failed: unknown[] = [];
     for (const [at, slot] of slots.entries()) {
@@ -428,9 +429,27 @@ function stoppedError(): FairleadError {
 
 /** A name for as long as the plugin's own is not known. */
 function fallbackName({ use }: PluginEntry, at: number): string {
-  const path = use instanceof URL ? decodeURIComponent(use.pathname).split("/") : [];
+  if (!(use instanceof URL)) {
+    const name =
+      typeof use === "object" && use !== null ? Object.getOwnPropertyDescriptor(use, "name")?.value : undefined;
+    return typeof name === "string" && name !== "" ? name : `plugin-${at + 1}`;
+  }
+  const path = use.protocol === "file:" ? use.pathname.split("/") : [];
   const file = path.pop()?.replace(/\.[cm]?[jt]s$/, "");
   return (file === "index" ? path.pop() : file) || `plugin-${at + 1}`;
+}
+
+/** As `Promise.allSettled` over all slots, but not all at once: threads that start together only make each other late. */
+async function settleAll(
+  slots: readonly PluginSlot[],
+  what: (slot: PluginSlot) => Promise<void>,
+): Promise<PromiseSettledResult<void>[]> {
+  const results: PromiseSettledResult<void>[] = [];
+  const atOnce = Math.max(2, availableParallelism());
+  for (let at = 0; at < slots.length; at += atOnce) {
+    results.push(...(await Promise.allSettled(slots.slice(at, at + atOnce).map(what))));
+  }
+  return results;
 }
 
 function isSameEntry(a: PluginEntry, b: PluginEntry): boolean {

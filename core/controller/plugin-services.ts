@@ -1,4 +1,4 @@
-import type { ServiceHandlers, ServiceOf } from "../api/context.ts";
+import type { HandlersOf, ServiceOf } from "../api/context.ts";
 import { FairleadError, messageOf } from "../errors.ts";
 import { didYouMean } from "../nearest.ts";
 import type { Clock } from "../watch/clock.ts";
@@ -112,7 +112,7 @@ export class PluginServiceBoard {
 }
 
 /** An object with a method for each handler that is asked for. */
-export function serviceOver<H extends ServiceHandlers>(
+export function serviceOver<H extends HandlersOf<H>>(
   call: (handler: string, given: unknown) => Promise<unknown>,
 ): ServiceOf<H> {
   const proxy = new Proxy(Object.freeze({}), {
