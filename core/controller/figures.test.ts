@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { afterEach, beforeEach, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
+import type { Plugin } from "../api/plugin.ts";
 import { pods, secrets } from "../kinds/index.ts";
-import type { LogFields, Logger } from "../log.ts";
+import { type LogFields, type Logger, silentLogger } from "../log.ts";
 import { type ApiServer, createApiServer } from "../testing/api-server.ts";
 import { type ControllerOptions, createController } from "./create-controller.ts";
 
@@ -159,3 +160,66 @@ for (const ingest of ["inline", "thread"] as const) {
     assert.deepEqual(lines.slice(before), []);
   });
 }
+
+/** A plugin that tells all that a plugin can tell. */
+const telling = {
+  name: "telling",
+  apiVersion: "fairlead/v1",
+  needs: { pods: ["labels"] },
+  setup({ metrics, hooks }) {
+    const seen = metrics.counter("seen_total", "Pods seen.", { op: ["added", "other"] });
+    hooks.changes("pods").tap((batch) => {
+      for (const { op } of batch) {
+        seen.inc({ op: op === "added" ? "added" : "other" });
+        metrics.counter("sum_total", "Of all.").add(2);
+      }
+    });
+    hooks.health("mood", () => ({ ok: false, detail: "not today" }));
+    hooks.stats(() => ({ pods: 1 }));
+  },
+} satisfies Plugin<undefined, { readonly pods: readonly ["labels"] }>;
+
+test("plugins show in metrics, health and statistics", async (t) => {
+  t.mock.timers.enable({ apis: ["setInterval"] });
+  const told = Promise.withResolvers<LogFields>();
+  const log: Logger = {
+    ...silentLogger,
+    info: (fields, message) => {
+      if (message === "statistics") {
+        told.resolve(fields);
+      }
+    },
+  };
+  const status = { host: "127.0.0.1", port: 0 };
+  const broken = {
+    name: "broken",
+    apiVersion: "fairlead/v1",
+    setup: () => Promise.reject(new Error("out of order")),
+  } satisfies Plugin;
+  await using controller = await createController({
+    ...here(),
+    plugins: [telling, { use: broken, required: false }],
+    log,
+    status,
+    statisticsEveryMs: 60_000,
+  }).start();
+  const { text } = await get(controller.statusUrl, "/metrics");
+  for (const line of [
+    'fairlead_telling_seen_total{op="added"} 1',
+    "fairlead_telling_sum_total 2",
+    'fairlead_plugin_state{plugin="telling",state="running"} 1',
+    'fairlead_plugin_state{plugin="broken",state="failed"} 1',
+    'fairlead_hook_calls_total{hook="changes:pods",plugin="telling"} 1',
+  ]) {
+    assert.ok(text.split("\n").includes(line), line);
+  }
+  const ready = await get(controller.statusUrl, "/readyz");
+  assert.match(ready.text, /^\[\+\]plugin\/telling ok$/m);
+  assert.match(ready.text, /^\[\+\]plugin\/broken ok: not required; failed: .*out of order/m);
+  assert.match(ready.text, /^\[-\]vote\/telling\/mood failed: not today$/m);
+  assert.equal((await get(controller.statusUrl, "/readyz?exclude=vote/telling/mood")).status, 200);
+  assert.equal((await get(controller.statusUrl, "/livez")).status, 200);
+  t.mock.timers.tick(60_000);
+  const fields = await told.promise;
+  assert.deepEqual([fields.objects, fields.plugins], [{ pods: 1 }, { telling: { pods: 1 } }]);
+});
