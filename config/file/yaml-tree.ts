@@ -15,7 +15,7 @@ export function readYaml(text: string, options: TreeOptions): ConfigNode | undef
   const lines = new LineCounter();
   const placeOf = (offset: number): Place => {
     const { line, col } = lines.linePos(Math.min(offset, text.length));
-    return { file: options.file, line: Math.max(1, line), column: Math.max(1, col) };
+    return { file: options.file, line, column: col };
   };
   const wrong = (offset: number, message: string): undefined => {
     options.onProblem({ place: placeOf(offset), path: "", message });
@@ -62,6 +62,7 @@ function isNothing(document: Document.Parsed): boolean {
 /** The marks of a file; a message when there are too many or they are nested too deep to be read safely. */
 function tokensOf(text: string, lines: LineCounter): CST.Token[] | string {
   const parser = new Parser(lines.addNewLine);
+  lines.addNewLine(0);
   const tokens: CST.Token[] = [];
   let count = 0;
   let open = 0;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { effectiveConfig } from "../../config/file/effective.ts";
 import { configAsYaml } from "../../config/print.ts";
@@ -60,3 +60,17 @@ function shownAt(shown: unknown, path: string): string {
   const value = steps.reduce<unknown>((part, step) => Reflect.get(Object(part), step), shown);
   return path === "plugins" && Array.isArray(value) && value.length > 0 ? String(value.length) : JSON.stringify(value);
 }
+
+test("places point at what they are about", () => {
+  let checked = 0;
+  for (const line of filesIn("bad").flatMap((name) => expectedOf(`bad/${name}`))) {
+    const told = /^(\S+):(\d+):(\d+) {2}\S+ {2}unknown key "([^"]+)"/.exec(line);
+    if (told !== null) {
+      const [, file, row, column, key] = told;
+      const text = readFileSync(new URL(`bad/${file}`, FOLDER), "utf8").split("\n")[Number(row) - 1];
+      assert.equal(text.slice(Number(column) - 1, Number(column) - 1 + key.length), key, line);
+      checked++;
+    }
+  }
+  assert.ok(checked >= 10);
+});
