@@ -33,6 +33,7 @@ const MAX_TURN_MS = 2;
 const CLOCK_EVERY = 8;
 /** Messages without a pause that are called a flood. */
 const FLOOD = 250_000;
+const MAX_LAST_WORDS = 2000;
 /** Longest sleep, in case that a wake-up is lost. */
 const SLEEP_MS = 1000;
 
@@ -74,6 +75,13 @@ export class PulledPort {
     const other = 1 - this.#own;
     Atomics.add(this.#bells, other, 1);
     Atomics.notify(this.#bells, other);
+  }
+
+  /** Reads what is there now, at once: the last words of a thread that is gone. Of a flood only a part. */
+  drain(): void {
+    for (let count = 0; count < MAX_LAST_WORDS && !this.#isClosed && this.#next(); count++) {
+      // `#next` hands it on.
+    }
   }
 
   /** Nothing is read any more; what waits is dropped. */

@@ -191,6 +191,11 @@ export class RpcPeer {
     return true;
   }
 
+  /** Takes in what the other end sent before it ended. */
+  drain(): void {
+    this.#port.drain();
+  }
+
   /** Rejects what waits with `reason`, aborts what is being served, and hears nothing more. */
   close(reason: Error): void {
     if (this.#closed !== undefined) {

@@ -252,6 +252,7 @@ export class WatchedThread {
     clearTimeout(this.#loadTimer);
     clearTimeout(this.#looker);
     clearTimeout(this.#stuckTimer);
+    this.rpc.drain();
     this.rpc.close(this.#gone());
     const end = this.#describe(exitCode);
     this.#ended.resolve(end);

@@ -21,6 +21,7 @@ function plainValue(value: unknown, depth: number): unknown {
       return value.length > MAX_TEXT ? `${value.slice(0, MAX_TEXT)}…` : value;
     case "function":
     case "symbol":
+    case "bigint":
       return String(value).slice(0, 100);
     case "object":
       return value === null ? null : plainObject(value, depth);

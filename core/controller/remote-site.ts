@@ -2,7 +2,7 @@ import { failureOf } from "../../sandbox/failure.ts";
 import type { RpcPeer } from "../../sandbox/rpc.ts";
 import type { EventSubject, TaskOptions } from "../api/context.ts";
 import type { DeclaredHookOptions, Tap } from "../api/hooks.ts";
-import { FairleadError } from "../errors.ts";
+import { codeOf, FairleadError } from "../errors.ts";
 import type { LogFields } from "../log.ts";
 import type { PluginSite, SiteDeclaredHook, SiteHook } from "./plugin-site.ts";
 import { plainFields } from "./remote-site-log.ts";
@@ -112,17 +112,18 @@ export function createRemoteSite(plugin: string, rpc: RpcPeer): RemoteSite {
       return hook;
     },
     // The deadline is the client's own.
-    kube: (call, signal) => rpc.request("site.kube", call, { deadlineMs: 0, signal }),
+    kube: (call, signal) =>
+      rpc
+        .request("site.kube", call, { deadlineMs: 0, signal })
+        .catch(asAborted("KUBE_ABORTED", "the caller's signal ended the request")),
     event(type: "Normal" | "Warning", about: EventSubject, reason: string, message: string): void {
       rpc.event("site.event", { type, about, reason, message });
     },
     task(module: URL, input: unknown, options: TaskOptions = {}): Promise<unknown> {
       const { transfer = [], timeoutMs, signal } = options;
-      return rpc.request(
-        "site.task",
-        { module: module.href, input, transfer, timeoutMs },
-        { deadlineMs: 0, signal, transfer },
-      );
+      return rpc
+        .request("site.task", { module: module.href, input, transfer, timeoutMs }, { deadlineMs: 0, signal, transfer })
+        .catch(asAborted("TASK_ABORTED", "the caller's signal ended the task"));
     },
     provide(service: string, handlers: Readonly<Record<string, Handler>>): void {
       services.set(service, handlers);
@@ -149,6 +150,13 @@ export function createRemoteSite(plugin: string, rpc: RpcPeer): RemoteSite {
       clearInterval(timer);
       flush();
     },
+  };
+}
+
+/** A call that its own signal ended is told as it would be on the main thread. */
+function asAborted(code: string, message: string): (error: unknown) => never {
+  return (error) => {
+    throw codeOf(error) === "RPC_ABORTED" ? new FairleadError(code, message, { cause: error }) : error;
   };
 }
 
