@@ -13,7 +13,7 @@ import {
 } from "./command.ts";
 import { commands } from "./commands.ts";
 
-const WRONG_USE = /^(CLI|CONFIG)_/;
+const WRONG_USE = /^(CLI|CONFIG)_|^PLUGIN_OPTIONS$/;
 const NOT_WRONG_USE: readonly string[] = ["CLI_NOT_SYNCED", "CLI_BROKEN_INSTALL"];
 
 function fail(error: unknown, asJson: boolean): number {
@@ -46,7 +46,7 @@ function contextOfProcess(): CommandContext {
     err: process.stderr,
     commands,
     signal: controller.signal,
-    onSignal: (name, listener) => void process.on(name, listener),
+    onHangup: (listener) => void process.on("SIGHUP", listener),
   };
 }
 

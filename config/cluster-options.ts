@@ -76,14 +76,19 @@ export function commonOptions(
   };
 }
 
-/** How to show what is followed. */
-export function followOptionsOf(parsed: ParsedOptions, context: CommandContext, title: string): FollowOptions {
+/** How to show what is followed. `otherwise`: where --output is not given; by default a screen on a terminal, else lines. */
+export function followOptionsOf(
+  parsed: ParsedOptions,
+  context: CommandContext,
+  title: string,
+  otherwise: FollowOptions["output"] = context.out.isTTY === true ? "text" : "json",
+): FollowOptions {
   const output = textOption(parsed, "output");
   const duration = textOption(parsed, "for");
   const every = textOption(parsed, "status-every");
   return {
     title,
-    output: output === "text" || (output === undefined && context.out.isTTY === true) ? "text" : "json",
+    output: output === "text" || output === "json" ? output : otherwise,
     forMs: duration === undefined ? undefined : parseDuration(duration),
     statusEveryMs: every === undefined ? DEFAULT_STATUS_EVERY_MS : parseDuration(every),
   };

@@ -28,8 +28,8 @@ export interface CommandContext {
   readonly commands: readonly CommandSpec[];
   /** Aborted on SIGINT and SIGTERM. */
   readonly signal: AbortSignal;
-  /** Calls back on each such signal of the process until it ends. */
-  onSignal(name: "SIGHUP" | "SIGUSR2", listener: () => void): void;
+  /** Calls back on each SIGHUP of the process, which ends it no more. */
+  onHangup(listener: () => void): void;
 }
 
 /** What a command does; gives the exit code. */

@@ -5,7 +5,7 @@ const outputOptions: Readonly<Record<string, OptionSpec>> = {
   output: { value: "FORM", about: "text (default on a terminal) or json, one object a line", oneOf: ["text", "json"] },
   "log-level": {
     value: "LEVEL",
-    about: `${LOG_LEVELS.join(", ")}; lines go to stderr (default warn)`,
+    about: `${LOG_LEVELS.join(", ")}; lines go to stderr (default warn; with a configuration what it says, or info)`,
     oneOf: LOG_LEVELS,
   },
 };
@@ -49,9 +49,20 @@ const clusterOptions: Readonly<Record<string, OptionSpec>> = {
 export const commands: readonly CommandSpec[] = [
   {
     name: "run",
-    about: "follow a cluster",
-    options: { ...clusterOptions, ...followOptions },
+    about: "run the plugins of a configuration, or follow a cluster without one",
+    options: {
+      config: {
+        value: "FILE",
+        about: "default: fairlead.yaml, then /etc/fairlead/fairlead.yaml, then none; options of this line win over it",
+        complete: "file",
+      },
+      "dry-run": { about: "whatever plugins write is checked by the server, but not stored" },
+      ...clusterOptions,
+      ...followOptions,
+    },
     examples: [
+      "fairlead run --config fairlead.yaml",
+      "fairlead run --config fairlead.yaml --dry-run --log-level debug",
       "fairlead run",
       "fairlead run --kinds pods,services --namespaces 'team-*' --deny-namespaces team-sandbox",
       "fairlead run --for 20s --output json",
@@ -62,12 +73,18 @@ export const commands: readonly CommandSpec[] = [
     name: "demo",
     about: "follow a simulated cluster, without needing one",
     options: {
+      config: { value: "FILE", about: "run the plugins of this configuration on it", complete: "file" },
       pods: { value: "NUMBER", about: "size of the simulated cluster (default 300)" },
       rate: { value: "NUMBER", about: "changes a second in it (default 20)" },
       seed: { value: "NUMBER", about: "the same seed plays the same cluster (default 1)" },
       ...followOptions,
     },
-    examples: ["fairlead demo", "fairlead demo --for 20s --output json", "fairlead demo --pods 10000 --rate 500"],
+    examples: [
+      "fairlead demo",
+      "fairlead demo --for 20s --output json",
+      "fairlead demo --pods 10000 --rate 500",
+      "fairlead demo --config fairlead.yaml",
+    ],
     load: async () => (await import("./demo.ts")).demo,
   },
   {

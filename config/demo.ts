@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createController } from "../core/controller/create-controller.ts";
 import { FairleadError } from "../core/errors.ts";
 import { commonOptions, DEFAULT_KINDS, followOptionsOf, kindsNamed, numberOption } from "./cluster-options.ts";
-import type { CommandContext, ParsedOptions } from "./command.ts";
+import { type CommandContext, type ParsedOptions, textOption } from "./command.ts";
 import type { DemoClusterOptions, DemoClusterReady } from "./demo-cluster.ts";
 import { follow } from "./follow.ts";
 
@@ -12,7 +12,7 @@ import { follow } from "./follow.ts";
  * those of the controller alone; it ends when this process does, however that happens.
  */
 export async function demo(parsed: ParsedOptions, context: CommandContext): Promise<number> {
-  const how = followOptionsOf(parsed, context, "a simulated cluster");
+  const title = "a simulated cluster";
   const options: DemoClusterOptions = {
     pods: numberOption(parsed, "pods") ?? 300,
     rate: numberOption(parsed, "rate", 0) ?? 20,
@@ -32,12 +32,19 @@ export async function demo(parsed: ParsedOptions, context: CommandContext): Prom
         );
       }),
     ]);
+    const cluster = { kubeconfig: { text: ready.kubeconfig } };
+    const path = textOption(parsed, "config");
+    if (path !== undefined) {
+      const { runConfigured } = await import("./configured.ts");
+      await runConfigured({ path, title, cluster }, parsed, context);
+      return 0;
+    }
     const controller = createController({
-      cluster: { kubeconfig: { text: ready.kubeconfig } },
+      cluster,
       kinds: await kindsNamed([...DEFAULT_KINDS, "nodes", "endpointslices"]),
       ...commonOptions(parsed, context),
     });
-    await follow(controller, how, context);
+    await follow(controller, followOptionsOf(parsed, context, title), context);
   } finally {
     child.kill("SIGKILL");
   }

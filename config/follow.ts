@@ -1,84 +1,141 @@
 import type { Controller } from "../core/controller/create-controller.ts";
 import { FairleadError } from "../core/errors.ts";
+import { type Logger, silentLogger } from "../core/log.ts";
 import type { CommandContext } from "./command.ts";
 import { FigureMeter } from "./figures.ts";
 import { renderLoading, renderSummary } from "./screen.ts";
-import { type ClusterTotals, kindRows, totals } from "./totals.ts";
+import { type ClusterTotals, type KindRow, kindRows, totals } from "./totals.ts";
 
 /** How `run` and `demo` show what they follow. */
 export interface FollowOptions {
   /** End after this long; without it, run until a signal. */
   readonly forMs?: number;
-  /** `text`: one live screen; `json`: one JSON object a line. */
-  readonly output: "text" | "json";
+  /** `text`: one live screen; `json`: one JSON object a line; `log`: two lines in the log. */
+  readonly output: "text" | "json" | "log";
   /** Milliseconds between status lines of `json` output. */
   readonly statusEveryMs: number;
   /** What is followed, for the heading: a server address or "simulated cluster". */
   readonly title: string;
+  /** Where `log` output goes. Default: nowhere. */
+  readonly log?: Logger;
 }
 
 const PROGRESS_EVERY_MS = 250;
 const SCREEN_EVERY_MS = 500;
 
-/** Starts the controller, shows its progress and then its state until told to end, stops it, and prints the figures. */
-export async function follow(controller: Controller, options: FollowOptions, context: CommandContext): Promise<void> {
-  const meter = new FigureMeter();
+/** Shows what happens. */
+interface Display {
+  loading(rows: readonly KindRow[], seconds: number): void;
+  synced(rows: readonly KindRow[], seconds: number): void;
+  status(rows: readonly KindRow[], seconds: number): void;
+  /** Milliseconds between calls of `status`; 0: none. */
+  readonly statusEveryMs: number;
+  end(last: ClusterTotals, seconds: number): void;
+}
+
+/**
+ * Starts the controller, shows its progress and then its state until told to end, stops it, and shows the figures. What
+ * `onStarted` gives lives from the start to the stop.
+ */
+export async function follow(
+  controller: Controller,
+  options: FollowOptions,
+  context: CommandContext,
+  onStarted?: () => AsyncDisposable,
+): Promise<void> {
   const startedAt = performance.now();
-  const screen = options.output === "text" ? liveScreen(context.out) : undefined;
-  const line = (type: string, fields: object): void => {
-    context.out.write(`${JSON.stringify({ type, ...fields })}\n`);
-  };
+  const seconds = (): number => (performance.now() - startedAt) / 1000;
+  const display = displayOf(options, context.out);
   try {
-    await load(controller, options, context.signal, (done) => {
-      const rows = kindRows(controller);
-      const seconds = (performance.now() - startedAt) / 1000;
-      if (screen !== undefined) {
-        screen.draw(renderLoading(options.title, rows, seconds));
-        return;
-      }
-      for (const row of rows) {
-        line("progress", {
-          kind: row.kind,
-          synced: row.synced,
-          objects: row.objects,
-          bytes: row.bytes,
-          objectsPerSecond: Math.round(row.objects / Math.max(seconds, 0.001)),
-        });
-      }
-      if (done) {
-        line("synced", { ms: Math.round(performance.now() - startedAt), ...totals(rows) });
-      }
-    });
-    const everyMs = screen === undefined ? options.statusEveryMs : SCREEN_EVERY_MS;
-    await untilEnd(options, context.signal, everyMs, () => {
-      const rows = kindRows(controller);
-      if (screen === undefined) {
-        line("status", { ...totals(rows), ...meter.read() });
-      } else {
-        screen.draw(renderSummary(options.title, rows, meter.read(), (performance.now() - startedAt) / 1000));
-      }
-    });
+    await load(controller, options, context.signal, () => display.loading(kindRows(controller), seconds()));
+    if (!context.signal.aborted) {
+      display.synced(kindRows(controller), seconds());
+      await using _live = onStarted?.();
+      await untilEnd(options, context.signal, display.statusEveryMs, () =>
+        display.status(kindRows(controller), seconds()),
+      );
+    }
   } finally {
     const last: ClusterTotals = totals(kindRows(controller));
     await controller.stop();
-    const figures = meter.read();
-    meter.stop();
-    screen?.end();
-    line("end", { seconds: Math.round((performance.now() - startedAt) / 100) / 10, ...last, ...figures });
+    display.end(last, seconds());
   }
+}
+
+function displayOf(options: FollowOptions, out: NodeJS.WriteStream): Display {
+  switch (options.output) {
+    case "text":
+      return screenDisplay(options.title, out);
+    case "json":
+      return lineDisplay(options.statusEveryMs, out);
+    case "log":
+      return logDisplay(options.log ?? silentLogger);
+  }
+}
+
+const jsonLine = (type: string, fields: object): string => `${JSON.stringify({ type, ...fields })}\n`;
+const tenths = (value: number): number => Math.round(value * 10) / 10;
+
+function screenDisplay(title: string, out: NodeJS.WriteStream): Display {
+  const meter = new FigureMeter();
+  const screen = liveScreen(out);
+  return {
+    statusEveryMs: SCREEN_EVERY_MS,
+    loading: (rows, seconds) => screen.draw(renderLoading(title, rows, seconds)),
+    synced: (rows, seconds) => screen.draw(renderLoading(title, rows, seconds)),
+    status: (rows, seconds) => screen.draw(renderSummary(title, rows, meter.read(), seconds)),
+    end(last, seconds) {
+      screen.end();
+      out.write(jsonLine("end", { seconds: tenths(seconds), ...last, ...meter.read() }));
+      meter.stop();
+    },
+  };
+}
+
+function lineDisplay(statusEveryMs: number, out: NodeJS.WriteStream): Display {
+  const meter = new FigureMeter();
+  const loading = (rows: readonly KindRow[], seconds: number): void => {
+    for (const { kind, synced, objects, bytes } of rows) {
+      const objectsPerSecond = Math.round(objects / Math.max(seconds, 0.001));
+      out.write(jsonLine("progress", { kind, synced, objects, bytes, objectsPerSecond }));
+    }
+  };
+  return {
+    statusEveryMs,
+    loading,
+    synced(rows, seconds) {
+      loading(rows, seconds);
+      out.write(jsonLine("synced", { ms: Math.round(seconds * 1000), ...totals(rows) }));
+    },
+    status: (rows) => out.write(jsonLine("status", { ...totals(rows), ...meter.read() })),
+    end(last, seconds) {
+      out.write(jsonLine("end", { seconds: tenths(seconds), ...last, ...meter.read() }));
+      meter.stop();
+    },
+  };
+}
+
+function logDisplay(log: Logger): Display {
+  const ignore = (): void => {};
+  return {
+    statusEveryMs: 0,
+    loading: ignore,
+    status: ignore,
+    synced: (rows, seconds) => log.info({ seconds: tenths(seconds), ...totals(rows) }, "cluster followed"),
+    end: (last, seconds) => log.info({ seconds: tenths(seconds), ...last }, "ended"),
+  };
 }
 
 async function load(
   controller: Controller,
   options: FollowOptions,
   signal: AbortSignal,
-  show: (done: boolean) => void,
+  show: () => void,
 ): Promise<void> {
-  const timer = setInterval(() => show(false), PROGRESS_EVERY_MS);
+  const timer = setInterval(show, PROGRESS_EVERY_MS);
   const limit = options.forMs === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(options.forMs)]);
   try {
     await controller.start({ signal: limit });
-    show(true);
   } catch (error) {
     if (signal.aborted) {
       return;
@@ -104,7 +161,7 @@ async function untilEnd(options: FollowOptions, signal: AbortSignal, everyMs: nu
     return;
   }
   await new Promise<void>((resolve) => {
-    const timer = setInterval(tick, everyMs);
+    const timer = everyMs === 0 ? undefined : setInterval(tick, everyMs);
     const end = options.forMs === undefined ? undefined : setTimeout(finish, options.forMs);
     function finish(): void {
       clearInterval(timer);
