@@ -103,9 +103,21 @@ test("where events are forbidden it is told once a minute, and tried again", asy
 
 test("stopping sends what waits, and gives up after the deadline", async () => {
   recorder.report(event("cart-1"));
+  recorder.report(event("cart-1"));
   await recorder.stop(500);
-  assert.equal(recorder.figures.sent, 1);
+  assert.deepEqual(
+    sent.map(({ verb }) => verb),
+    ["create", "patch"],
+  );
   recorder.report(event("cart-2"));
-  assert.equal(sent.length, 1);
+  assert.equal(sent.length, 2);
   assert.equal(clock.running, 0);
+  const send = (_: KubeCall, signal: AbortSignal): Promise<unknown> =>
+    new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  const hanging = new EventRecorder({ plugin: "restarts", log, clock, send });
+  hanging.report(event("cart-3"));
+  const stopping = hanging.stop(500);
+  await clock.advance(500);
+  await stopping;
+  assert.deepEqual([hanging.figures.dropped, clock.running], [1, 0]);
 });

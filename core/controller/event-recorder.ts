@@ -118,6 +118,9 @@ export class EventRecorder {
   async flush(): Promise<void> {
     this.#joinNow();
     await this.#sending;
+    // Events that were on their way have been repeated meanwhile.
+    this.#joinNow();
+    await this.#sending;
   }
 
   /** Sends what waits, for so many milliseconds at most; then ends. */
