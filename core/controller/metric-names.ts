@@ -56,13 +56,16 @@ type Told = Pick<MetricDefinition, "name" | "type" | "help" | "unit">;
 const counter = (name: string, help: string, unit: string): Told => ({ name, type: "counter", help, unit });
 const gauge = (name: string, help: string, unit: string): Told => ({ name, type: "gauge", help, unit });
 
-function ofKind(told: Told, value: (status: KindStatus, nowMs: number) => number): MetricDefinition {
+function ofKind(told: Told, value: (status: KindStatus) => number): MetricDefinition {
   return {
     ...told,
     labels: ["kind"],
-    read: ({ kinds, nowMs }) =>
-      kinds.map(({ name, status }) => ({ labels: { kind: name }, value: value(status, nowMs) })),
+    read: ({ kinds }) => kinds.map(({ name, status }) => ({ labels: { kind: name }, value: value(status) })),
   };
+}
+
+function stalenessSeconds({ currentAtMs }: KindStatus, nowMs: number): number {
+  return currentAtMs === 0 ? Number.POSITIVE_INFINITY : Math.max(0, nowMs - currentAtMs) / 1000;
 }
 
 function ofStoredKind(told: Told, value: (stats: KindStats) => number): MetricDefinition {
@@ -153,15 +156,18 @@ export const METRIC_GROUPS: readonly MetricGroup[] = [
       ofKind(gauge("fairlead_kind_synced", "1 when the initial set is complete.", "0 or 1"), (kind) =>
         kind.synced ? 1 : 0,
       ),
-      ofKind(
-        gauge(
+      {
+        ...gauge(
           "fairlead_kind_staleness_seconds",
-          "Time since the kind was last known to be current; +Inf before the first list.",
+          "Time since the kind was last known to be current; +Inf before the first list, none where it is not served.",
           "seconds",
         ),
-        (kind, nowMs) =>
-          kind.currentAtMs === 0 ? Number.POSITIVE_INFINITY : Math.max(0, nowMs - kind.currentAtMs) / 1000,
-      ),
+        labels: ["kind"],
+        read: ({ kinds, nowMs }) =>
+          kinds
+            .filter(({ status }) => KIND_PHASES[status.phase] !== "not_served")
+            .map(({ name, status }) => ({ labels: { kind: name }, value: stalenessSeconds(status, nowMs) })),
+      },
       {
         ...gauge("fairlead_kind_phase", "1 for what the watch of the kind is doing, 0 for the rest.", "0 or 1"),
         labels: ["kind", "phase"],
@@ -422,3 +428,8 @@ export const PROCESS_METRICS: MetricGroup = {
     },
   ],
 };
+
+/** Names that no plugin can take. */
+export const OWN_METRIC_NAMES: ReadonlySet<string> = new Set(
+  [...METRIC_GROUPS, PROCESS_METRICS].flatMap(({ metrics }) => metrics.map(({ name }) => name)),
+);

@@ -130,6 +130,7 @@ test("two plugins cannot meet in one name, nor a plugin and Fairlead", () => {
   values.declare("a-b", counter({ name: "c" }));
   assert.throws(() => values.declare("a", counter({ name: "b_c" })), { code: "METRIC_CONFLICT" });
   assert.throws(() => values.declare("store", counter({ name: "bytes" })), { code: "METRIC_CONFLICT" });
+  values.declare("plugin-audit", counter({ name: "state" }));
   values.declare("dns", counter({ type: "histogram", name: "seconds", buckets: [1] }));
   assert.throws(() => values.declare("dns", counter({ name: "seconds_count" })), { code: "METRIC_CONFLICT" });
 });

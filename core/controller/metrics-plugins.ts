@@ -1,4 +1,5 @@
 import { FairleadError } from "../errors.ts";
+import { OWN_METRIC_NAMES } from "./metric-names.ts";
 import type { MetricSink } from "./metric-sink.ts";
 import type { MetricDeclaration } from "./plugin-site.ts";
 
@@ -9,14 +10,6 @@ const MOST_METRICS = 200;
 const NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 /** Labels that others add: by the histogram, by us, by Prometheus. */
 const RESERVED_LABELS: readonly string[] = ["le", "quantile", "controller", "job", "instance"];
-
-/** Beginnings of the names of Fairlead's own metrics, which a plugin of such a name cannot take. */
-const OWN_NAMES = /^fairlead_(connections?|hook|ingest|kind|main_loop|plugin|store|thread)(_|$)/;
-
-/** True for names that are kept for metrics of Fairlead itself. */
-export function isOwnName(fullName: string): boolean {
-  return OWN_NAMES.test(fullName);
-}
 
 /** One series of a metric as it is shown. */
 export interface MetricSample {
@@ -57,7 +50,7 @@ export class PluginMetricValues implements MetricSink {
     if (known !== undefined && before?.isSame(metric) === true) {
       return known;
     }
-    const clash = metric.shownNames().find((name) => this.#numbers.has(name) || isOwnName(name));
+    const clash = metric.shownNames().find((name) => this.#numbers.has(name) || OWN_METRIC_NAMES.has(name));
     if (clash !== undefined) {
       throw new FairleadError(
         "METRIC_CONFLICT",

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { type OpenMetricsContentType, Registry } from "prom-client";
 import { METRIC_GROUPS, PROCESS_METRICS } from "./metric-names.ts";
 import { type ControllerMetrics, openMetrics } from "./metrics.ts";
-import { isOwnName, PluginMetricValues } from "./metrics-plugins.ts";
+import { PluginMetricValues } from "./metrics-plugins.ts";
 import { figureSources, ingestSource, kindStatus, pluginFigures, pluginInfo } from "./metrics-sources.test-support.ts";
 
 /** A line of the text format with this beginning. */
@@ -18,7 +18,11 @@ async function shown(metrics: ControllerMetrics): Promise<string> {
 
 test("kinds, store, threads, plugins, hooks, loop and process are shown", async () => {
   const sources = figureSources(
-    { pods: kindStatus({ drift: 2 }), secrets: kindStatus({ synced: false, currentAtMs: 0, phase: 6 }) },
+    {
+      pods: kindStatus({ drift: 2 }),
+      secrets: kindStatus({ synced: false, currentAtMs: 0, phase: 6 }),
+      widgets: kindStatus({ currentAtMs: 0, phase: 5 }),
+    },
     pluginFigures({
       infos: () => [pluginInfo({ state: "restarting", restarts: 2 })],
       failures: () => new Map([["dns", 4]]),
@@ -65,6 +69,7 @@ test("kinds, store, threads, plugins, hooks, loop and process are shown", async 
     assert.match(text, new RegExp(`^${name} [0-9.e+-]+$`, "m"));
   }
   assert.equal(lineOf(text, 'fairlead_thread_heap_used_bytes{thread="dns/server"}'), undefined);
+  assert.equal(lineOf(text, 'fairlead_kind_staleness_seconds{kind="widgets"}'), undefined);
 });
 
 test("every metric has the form that Prometheus wants, one name and one type", async () => {
@@ -73,7 +78,7 @@ test("every metric has the form that Prometheus wants, one name and one type", a
   assert.equal(new Set(names).size, names.length);
   for (const { name, type } of all) {
     assert.equal(name.endsWith("_total"), type === "counter", name);
-    assert.ok(isOwnName(name) || /^(process|nodejs)_/.test(name), name);
+    assert.ok(name.startsWith("fairlead_") || /^(process|nodejs)_/.test(name), name);
   }
   const text = await shown(await openMetrics(figureSources()));
   assert.deepEqual([...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name).sort(), names.sort());
