@@ -35,9 +35,11 @@ function problemsAsText(file: string, problems: readonly ConfigProblem[], withCl
   if (problems.length === 0) {
     return `${file} is fine${withCluster ? ", and the cluster grants what it needs" : ""}\n`;
   }
-  const rows = problems.map(({ place, path, message }) =>
-    place === undefined ? [path, "", message] : [placeText(place), path, message],
-  );
+  const rows = problems.map(({ place, path, message }) => [
+    place === undefined ? "cluster" : placeText(place),
+    path,
+    message,
+  ]);
   const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column].length)));
   const lines = rows.map(([place, path, message]) => {
     const indented = message.replaceAll("\n", "\n  ");
@@ -52,7 +54,7 @@ async function clusterProblems(read: ReadConfig): Promise<ConfigProblem[]> {
     return []; // nobody can ask before that part is right
   }
   const askers = askersOf(read);
-  const problem = (message: string): ConfigProblem => ({ place: undefined, path: "cluster", message });
+  const problem = (path: string, message: string): ConfigProblem => ({ place: undefined, path, message });
   try {
     const transport = connect(await resolveCluster(clusterSource(read.cluster)));
     try {
@@ -62,13 +64,13 @@ async function clusterProblems(read: ReadConfig): Promise<ConfigProblem[]> {
       );
       const namespaces = scope.kind === "fixed" ? scope.namespaces : undefined;
       const missing = await missingRules(createKubeClient(transport), rules, namespaces);
-      return missing.flatMap((each) => missingText(each, askers).map(problem));
+      return missing.flatMap((each) => missingText(each, askers).map(([who, what]) => problem(who, what)));
     } finally {
       await transport.close();
     }
   } catch (error) {
     return [
-      problem(`permissions cannot be checked: ${messageOf(error)} (${codeOf(error)}); --offline leaves them out`),
+      problem("", `permissions cannot be checked: ${messageOf(error)} (${codeOf(error)}); --offline leaves them out`),
     ];
   }
 }
@@ -97,8 +99,8 @@ function askersOf({ plugins, kinds }: ReadConfig): Asker[] {
     : [...asking, { name: "kinds", isPlugin: false, source: { permissions: [], kinds } }];
 }
 
-/** One line for each asker, verb and resource. */
-function missingText({ namespace, rules }: MissingRules, askers: readonly Asker[]): string[] {
+/** Who lacks what, for each resource. */
+function missingText({ namespace, rules }: MissingRules, askers: readonly Asker[]): [who: string, what: string][] {
   const refused = rightsOf(rules);
   const where = namespace === undefined ? "in the cluster" : `in namespace "${namespace}"`;
   return askers.flatMap(({ name, isPlugin, source }) => {
@@ -114,9 +116,9 @@ function missingText({ namespace, rules }: MissingRules, askers: readonly Asker[
       ({ group, resource, name: object }) =>
         `${group === "" ? resource : `${resource}.${group}`}${object === undefined ? "" : ` "${object}"`}`,
     );
-    return [...byResource].map(
-      ([resource, rights]) =>
-        `${name} may not ${rights.map(({ verb }) => verb).join(", ")} ${resource} ${where}: fairlead rbac prints the missing rule`,
-    );
+    return [...byResource].map(([resource, rights]): [string, string] => {
+      const verbs = rights.map(({ verb }) => verb).join(", ");
+      return [name, `may not ${verbs} ${resource} ${where}: fairlead rbac prints the missing rule`];
+    });
   });
 }

@@ -3,9 +3,9 @@ import type { Place } from "./tree.ts";
 
 /** One thing that is wrong with a configuration. */
 export interface ConfigProblem {
-  /** Undefined: not about a place in a file, but about `subject`. */
+  /** Undefined: about the cluster, not about a place in a file. */
   readonly place: Place | undefined;
-  /** `plugins[0].options.zone`; "" for the whole file. Without a place: what it is about, such as "cluster". */
+  /** `plugins[0].options.zone`; "" for the whole file. Of the cluster: who lacks something there, such as `plugin "dns"`. */
   readonly path: string;
   readonly message: string;
 }
