@@ -96,9 +96,10 @@ export const commands: readonly CommandSpec[] = [
         about: "show its plugins: where they run, what they read, who asked for it",
         complete: "file",
       },
-      output: outputOptions.output,
+      measure: { about: "start them on the cluster in a dry run: adds hooks, objects, and bytes that these take" },
+      ...outputOptions,
     },
-    examples: ["fairlead plugins", "fairlead plugins --config fairlead.yaml"],
+    examples: ["fairlead plugins", "fairlead plugins --config fairlead.yaml --measure"],
     load: async () => (await import("./plugins.ts")).plugins,
   },
   {

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { parseAllDocuments } from "yaml";
+import { createApiServer } from "../core/testing/index.ts";
 
 const BIN = fileURLToPath(new URL("./bin.ts", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "fairlead-commands-"));
@@ -73,8 +74,50 @@ test("plugins --config tells what each asks for, and who asked for which field",
   assert.ok(kinds.every(({ leastBytes }: { leastBytes: number }) => leastBytes >= 48 && leastBytes < 100));
   const text = await fairlead("plugins", ...NAMED);
   assert.match(text.stdout, /^restarts +path +worker +no +restarts +-$/m);
-  assert.match(text.stdout, /^pods +\d+ +restarts +phase, restarts$/m);
+  assert.match(text.stdout, /^pods +>= \d+ +restarts +phase, restarts$/m);
   assert.match(text.stdout, /^ +\(kinds\) +phase$/m);
+});
+
+test("plugins --measure runs them once, without a write that lasts, and tells hooks and sizes", async () => {
+  await using server = await createApiServer();
+  server.objects.apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: "shop" } });
+  for (const name of ["cart-1", "cart-2"]) {
+    const spec = { containers: [{ name: "web", image: "example.org/cart:1" }] };
+    server.objects.apply({ apiVersion: "v1", kind: "Pod", metadata: { name, namespace: "shop" }, spec });
+  }
+  const kubeconfig = join(folder, "kubeconfig");
+  writeFileSync(kubeconfig, server.kubeconfig());
+  writeFileSync(
+    join(folder, "writer.mjs"),
+    `export default { name: "writer", apiVersion: "fairlead/v1", needs: { pods: ["phase"] },
+      permissions: [{ apiGroups: [""], resources: ["configmaps"], verbs: ["create"] }],
+      setup({ hooks, kube }) {
+        hooks.stop.tap(() => {});
+        hooks.start.tap(async () => {
+          await kube.create({ apiVersion: "v1", plural: "configmaps", namespace: "shop" },
+            { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "mark", namespace: "shop" } });
+        });
+      } };`,
+  );
+  writeFileSync(
+    join(folder, "measured.yaml"),
+    `apiVersion: fairlead/v1\ncluster: { kubeconfig: ${kubeconfig} }\nplugins: [{ use: ./writer.mjs }]\n`,
+  );
+  const args = ["plugins", "--config", join(folder, "measured.yaml"), "--measure"];
+  const { code, stdout, stderr } = await fairlead(...args, "--output", "json");
+  assert.deepEqual([code, stderr], [0, ""]);
+  const { plugins, kinds } = JSON.parse(stdout);
+  assert.deepEqual(plugins[0].hooks, ["start", "stop"]);
+  assert.equal(kinds[0].objects, 2);
+  assert.ok(kinds[0].bytes >= 2 * kinds[0].leastBytes, stdout);
+  const writes = server.requests.count({ method: "POST", path: /configmaps/ });
+  assert.deepEqual(
+    [writes, server.requests.count({ method: "POST", path: /configmaps/, query: /dryRun=All/ })],
+    [1, 1],
+  );
+  const text = await fairlead(...args);
+  assert.match(text.stdout, /^writer .* start, stop$/m);
+  assert.match(text.stdout, /^pods +2 +\d+ +writer +phase$/m);
 });
 
 test("rbac prints YAML that is applied as it is, or one JSON list of the same", async () => {

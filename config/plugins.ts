@@ -1,7 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
+import { commonOptions } from "./cluster-options.ts";
 import { type CommandContext, type ParsedOptions, textOption } from "./command.ts";
 import { configPath } from "./config-path.ts";
-import { loadConfig } from "./file/load.ts";
+import { toControllerOptions } from "./file/controller-options.ts";
+import { type LoadedConfig, loadConfig } from "./file/load.ts";
 import { builtInPlugins } from "./plugin-source.ts";
 import { type KindUse, kindUses, type PluginUse, pluginUses } from "./plugin-uses.ts";
 import { textTable } from "./text-table.ts";
@@ -22,10 +24,47 @@ export async function plugins(parsed: ParsedOptions, context: CommandContext): P
     return 0;
   }
   const config = await loadConfig(configPath(parsed), { load: "all" });
-  const uses = pluginUses(config);
-  const kinds = kindUses(config);
+  const measured = parsed.values.measure === true ? await measure(config, parsed, context) : undefined;
+  const uses = pluginUses(config).map((use): ShownPlugin => ({ ...use, hooks: measured?.hooks.get(use.name) }));
+  const kinds = kindUses(config).map((use): ShownKind => ({ ...use, ...measured?.kinds[use.kind] }));
   context.out.write(asJson ? `${JSON.stringify({ plugins: uses, kinds })}\n` : usesText(uses, kinds));
   return 0;
+}
+
+/** A plugin with the hooks that it taps, where it was run. */
+interface ShownPlugin extends PluginUse {
+  readonly hooks: readonly string[] | undefined;
+}
+
+/** A kind with what its objects take in the store, where they were loaded. */
+interface ShownKind extends KindUse {
+  readonly objects?: number;
+  readonly bytes?: number;
+}
+
+/** What only shows when the configuration runs. */
+interface Measured {
+  readonly hooks: ReadonlyMap<string, readonly string[]>;
+  readonly kinds: Readonly<Record<string, { readonly objects: number; readonly bytes: number }>>;
+}
+
+/** Starts the configuration on its cluster, without a write that lasts, until its caches are complete; then ends it. */
+async function measure(config: LoadedConfig, parsed: ParsedOptions, context: CommandContext): Promise<Measured> {
+  const { createController } = await import("../core/controller/create-controller.ts");
+  const options = toControllerOptions(config);
+  const { log } = commonOptions(parsed, context);
+  await using controller = createController({
+    ...options,
+    plugins: options.plugins.map((entry) => ({ ...entry, dryRun: true })),
+    dryRun: true,
+    status: undefined,
+    log,
+  });
+  await controller.start({ signal: context.signal });
+  return {
+    hooks: new Map(controller.plugins().map(({ name, hooks }) => [name, [...hooks].sort()])),
+    kinds: controller.store.stats().kinds,
+  };
 }
 
 function builtInText(known: readonly BuiltIn[]): string {
@@ -44,25 +83,32 @@ function aboutOf(name: string): string {
   return /^.*?[.:](?=\s|$)/s.exec(paragraph)?.[0].replaceAll("\n", " ").replace(/[.:]$/, "") ?? paragraph;
 }
 
-function usesText(uses: readonly PluginUse[], kinds: readonly KindUse[]): string {
-  const listed = (list: readonly string[]): string => (list.length === 0 ? "-" : list.join(", "));
-  const pluginRows = uses.map(({ name, from, version, enabled, isolation, required, provides, after }) => [
+function usesText(uses: readonly ShownPlugin[], kinds: readonly ShownKind[]): string {
+  const listed = (list: readonly string[] = []): string => (list.length === 0 ? "-" : list.join(", "));
+  const pluginRows = uses.map(({ name, from, version, enabled, isolation, required, provides, after, hooks }) => [
     name,
     version === undefined ? from : `${from} ${version}`,
     enabled ? isolation : "off",
     required ? "yes" : "no",
     listed(provides),
     listed(after),
+    ...(hooks === undefined ? [] : [listed(hooks)]),
   ]);
-  const kindRows = kinds.flatMap(({ kind, fields, askers, leastBytes }) =>
+  const isMeasured = kinds.some(({ objects }) => objects !== undefined);
+  const kindRows = kinds.flatMap(({ kind, fields, askers, leastBytes, objects = 0, bytes = 0 }) =>
     askers.map((asker, i) => {
       const names = Object.keys(fields).filter((field) => fields[field].includes(asker));
-      return [i === 0 ? kind : "", i === 0 ? String(leastBytes) : "", asker, listed(names)];
+      const sizes = isMeasured
+        ? [String(objects), objects === 0 ? "-" : String(Math.round(bytes / objects))]
+        : [`>= ${leastBytes}`];
+      return [i === 0 ? kind : "", ...sizes.map((size) => (i === 0 ? size : "")), asker, listed(names)];
     }),
   );
+  const pluginHead = ["plugin", "from", "runs", "required", "provides", "after"];
+  const sizeHead = isMeasured ? ["objects", "bytes/object"] : ["bytes/object"];
   return [
-    textTable(["plugin", "from", "runs", "required", "provides", "after"], pluginRows),
-    textTable(["kind", "bytes/object", "asked for by", "fields"], kindRows, ["bytes/object"]),
-    "bytes/object is the least; texts and lists come on top: fairlead store stats shows what they take\n",
+    textTable(uses.some(({ hooks }) => hooks !== undefined) ? [...pluginHead, "hooks"] : pluginHead, pluginRows),
+    textTable(["kind", ...sizeHead, "asked for by", "fields"], kindRows, sizeHead),
+    ...(isMeasured ? [] : ["texts and lists come on top of bytes/object: --measure loads the cluster and counts\n"]),
   ].join("\n");
 }
