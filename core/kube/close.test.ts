@@ -56,3 +56,16 @@ test("close in the turn of the first request gives up the connection that has no
   assert.equal((await answer).error?.code, "KUBE_RESET");
   assert.equal(transport.stats().connections, 0);
 });
+
+test("close in the turn of a second request gives up its connection, which is dialled a moment later (http)", async () => {
+  await using server = await serve("http", (_request, response) => response.write("x"), pki.server);
+  const transport = connect(accessTo(`http://127.0.0.1:${server.port}`));
+  const first = ask(transport);
+  while (transport.stats().bytesIn === 0) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const second = ask(transport);
+  await transport.close();
+  assert.deepEqual([(await first).error?.code, (await second).error?.code], ["KUBE_RESET", "KUBE_RESET"]);
+  assert.equal(transport.stats().connections, 0);
+});

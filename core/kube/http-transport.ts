@@ -324,6 +324,9 @@ class SocketTransport implements HttpTransport, FlightOwner {
     const { access } = current;
     // Who closes or resets while the certificates are being read means this dial too.
     const { signal } = this.#dials;
+    if (this.#closed) {
+      throw closedError();
+    }
     this.#dialling += 1;
     try {
       if (secure) {
