@@ -58,8 +58,10 @@ async function runCommand(command: CommandSpec, args: readonly string[]): Promis
   const asJson = args.includes("--output=json") || args[args.indexOf("--output") + 1] === "json";
   try {
     const parsed = parseOptions(command, args);
+    // Before the command's code is loaded: a signal that comes meanwhile is not lost.
+    const context = contextOfProcess();
     const run = await command.load();
-    return await run(parsed, contextOfProcess());
+    return await run(parsed, context);
   } catch (error) {
     return fail(error, asJson);
   }
