@@ -1,13 +1,15 @@
 import type { PluginContext, PluginKube } from "../api/context.ts";
-import type { HealthVote, PluginHooks } from "../api/hooks.ts";
+import type { HealthVote, PluginHooks, Tap } from "../api/hooks.ts";
 import type { PluginMetrics } from "../api/metrics.ts";
 import type { Needs } from "../api/needs.ts";
 import type { AnyPlugin } from "../api/plugin.ts";
 import { createTimers } from "../controller/plugin-timers.ts";
-import { messageOf } from "../errors.ts";
+import { codeOf, messageOf } from "../errors.ts";
+import type { ChangeBatch } from "../store/reader.ts";
 import { type HarnessClock, harnessClock } from "./harness-clock.ts";
 import { type Recorded, type RecordedVote, type RecordedWrite, WorkInFlight } from "./harness-records.ts";
 
+type AnyListener = (batch: ChangeBatch<never>) => void;
 type AnyContext = PluginContext<undefined, Needs>;
 
 /** The service through which a test talks to the probe around its plugin. */
@@ -51,6 +53,7 @@ class Probe {
   readonly #writes: RecordedWrite[] = [];
   readonly #metrics = new Map<string, { name: string; labels: Readonly<Record<string, string>>; value: number }>();
   readonly #metricNames = new Set<string>();
+  readonly #listeners = new Map<string, Set<AnyListener>>();
   readonly #votes = new Map<string, () => HealthVote | Promise<HealthVote>>();
   readonly #stats = new Set<() => Readonly<Record<string, number>> | Promise<Readonly<Record<string, number>>>>();
 
@@ -75,6 +78,17 @@ class Probe {
       health: (): Promise<RecordedVote[]> => Promise.all([...this.#votes].map(([name, vote]) => voteOf(name, vote))),
       stats: async (): Promise<Readonly<Record<string, number>>> =>
         Object.assign({}, ...(await Promise.all([...this.#stats].map((figures) => figures())))),
+      /** Tells every change listener of all objects again, as after it fell far behind. Rejects with what one throws. */
+      resync: (): void => {
+        for (const [kind, callbacks] of this.#listeners) {
+          this.#real.store.read((view) => {
+            const batch = resyncBatch(view.kind(kind).all());
+            for (const callback of callbacks) {
+              callback(batch);
+            }
+          });
+        }
+      },
       /** Ends the thread as an error that nobody catches does. */
       crash: (): void => {
         setImmediate(() => {
@@ -196,26 +210,23 @@ class Probe {
       leading: hooks.leading,
       following: hooks.following,
       stop: hooks.stop,
-      changes: (kind) => hooks.changes(kind),
+      changes: (kind) => ({
+        tap: (callback, options) => {
+          const callbacks = this.#listeners.get(kind) ?? new Set();
+          this.#listeners.set(kind, callbacks.add(callback));
+          const tap = hooks.changes(kind).tap(callback, options);
+          return tapWith(tap, () => callbacks.delete(callback));
+        },
+      }),
       workloadRoot: hooks.workloadRoot,
       writeBefore: hooks.writeBefore,
       health: (name, vote) => {
         this.#votes.set(name, vote);
-        const tap = hooks.health(name, vote);
-        const remove = (): void => {
-          this.#votes.delete(name);
-          tap.remove();
-        };
-        return { remove, [Symbol.dispose]: remove };
+        return tapWith(hooks.health(name, vote), () => this.#votes.delete(name));
       },
       stats: (figures) => {
         this.#stats.add(figures);
-        const tap = hooks.stats(figures);
-        const remove = (): void => {
-          this.#stats.delete(figures);
-          tap.remove();
-        };
-        return { remove, [Symbol.dispose]: remove };
+        return tapWith(hooks.stats(figures), () => this.#stats.delete(figures));
       },
       declare: (name, options) => hooks.declare(name, options),
       of: (name) => hooks.of(name),
@@ -249,13 +260,14 @@ class Probe {
     };
   }
 
-  #write<T>(answer: Promise<T>, write: RecordedWrite): Promise<T> {
-    const at = this.#writes.length;
-    this.#writes.push(structuredClone(write));
-    answer.catch((error: unknown) => {
-      this.#writes[at] = { ...this.#writes[at], error: messageOf(error) };
-    });
-    return this.#work.track(answer);
+  async #write<T>(answer: Promise<T>, write: RecordedWrite): Promise<T> {
+    const at = this.#writes.push(structuredClone(write)) - 1;
+    try {
+      return await this.#work.track(answer);
+    } catch (error) {
+      this.#writes[at] = { ...this.#writes[at], error: { code: codeOf(error), message: messageOf(error) } };
+      throw error;
+    }
   }
 
   async *#tracked<T>(items: AsyncGenerator<T, void, undefined>): AsyncGenerator<T, void, undefined> {
@@ -278,6 +290,21 @@ class Probe {
       },
     });
   }
+}
+
+/** A tap that also does something of ours when it is removed. */
+function tapWith(tap: Tap, removed: () => void): Tap {
+  const remove = (): void => {
+    removed();
+    tap.remove();
+  };
+  return { remove, [Symbol.dispose]: remove };
+}
+
+/** The views are of the kind that the listeners were tapped for; their type is known only to the plugin. */
+function resyncBatch(views: readonly unknown[]): ChangeBatch<never> {
+  const changes = views.map((view) => ({ op: "resync", old: undefined, new: view as never }) as const);
+  return { kind: "resync", size: changes.length, [Symbol.iterator]: () => changes[Symbol.iterator]() };
 }
 
 async function voteOf(name: string, vote: () => HealthVote | Promise<HealthVote>): Promise<RecordedVote> {

@@ -17,8 +17,8 @@ export interface RecordedWrite {
   readonly subresource?: string;
   /** The object or patch. */
   readonly body?: unknown;
-  /** Set when it was refused. */
-  readonly error?: string;
+  /** Code and message of the error, when it was refused. */
+  readonly error?: { readonly code: string; readonly message: string };
 }
 
 /** A metric as the plugin set it. */
@@ -49,13 +49,14 @@ export interface Recorded {
 export class WorkInFlight {
   #count = 0;
 
-  track<T>(work: Promise<T>): Promise<T> {
+  /** Gives a promise of its own: a rejection that the plugin does not handle stays one. */
+  async track<T>(work: Promise<T>): Promise<T> {
     this.#count++;
-    const done = (): void => {
+    try {
+      return await work;
+    } finally {
       this.#count--;
-    };
-    work.then(done, done);
-    return work;
+    }
   }
 
   /** Resolves when nothing is under way and nothing has begun for some turns of the event loop. */

@@ -2,7 +2,11 @@ export { type ApiServer, type ApiServerOptions, createApiServer } from "./api-se
 export type { Rule, User } from "./auth.ts";
 export { type TestCertificates, testCertificates } from "./certificates.ts";
 export { type Clock, type ManualClock, manualClock, realClock } from "./clock.ts";
+export { type ConformanceOptions, conformance } from "./conformance.ts";
 export type { ActiveFault, Fault, FaultMatch, Faults } from "./faults.ts";
+export { type Harness, type HarnessOptions, harness, type ObjectName } from "./harness.ts";
+export type { LogLine } from "./harness-log.ts";
+export type { RecordedEvent, RecordedVote, RecordedWrite } from "./harness-records.ts";
 export { type Simulation, type SimulationOptions, simulate } from "./living-cluster.ts";
 export type { ObjectInput, StoredObject } from "./object.ts";
 export type { ObjectReference, Objects } from "./objects.ts";
