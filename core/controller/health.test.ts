@@ -77,6 +77,16 @@ test("before the start and while it stops it is live but not ready", async () =>
   assert.deepEqual([after.live, after.ready], [true, false]);
 });
 
+test("checks of the embedder count too, and one that throws is a failure", async () => {
+  const own = { name: "own", ok: false, live: true, detail: "mine" };
+  const report = await new Health(figureSources(), never, { checks: () => [own] }).report();
+  assert.deepEqual([report.live, report.checks.at(-1)], [false, own]);
+  const checks = (): never => {
+    throw new Error("broken check");
+  };
+  assert.deepEqual(await failing(new Health(figureSources(), never, { checks })), { checks: "broken check" });
+});
+
 const voter = (name: string, ask: () => unknown): HookAsk => ({ plugin: "dns", name, ask: async () => ask() });
 
 test("votes count, whatever a plugin gives; only a clear yes is one", async () => {

@@ -31,7 +31,7 @@ export interface HealthReport {
 export interface HealthOptions {
   /** A kind that was not known to be current for longer makes it unready. Default 300 seconds; 0: never. */
   readonly staleAfterSeconds?: number;
-  /** Checks of the embedder's own, looked at with each report. Must not throw or wait. Default: none. */
+  /** Checks of the embedder's own, looked at with each report. Must not wait. Default: none. */
   readonly checks?: () => readonly HealthCheck[];
 }
 
@@ -78,8 +78,16 @@ export class Health {
       this.#ingestCheck(),
       ...store.kinds.map((name) => kindCheck(name, store.status(name), { nowMs: Date.now(), staleAfterSeconds })),
       ...(plugins()?.infos() ?? []).map(pluginCheck),
-      ...(this.#options.checks?.() ?? []),
+      ...this.#embeddersChecks(),
     ];
+  }
+
+  #embeddersChecks(): readonly HealthCheck[] {
+    try {
+      return this.#options.checks?.() ?? [];
+    } catch (error) {
+      return [{ name: "checks", ok: false, live: false, detail: messageOf(error) }];
+    }
   }
 
   #ingestCheck(): HealthCheck {

@@ -177,7 +177,7 @@ export const METRIC_GROUPS: readonly MetricGroup[] = [
           ),
       },
       ofKind(
-        counter("fairlead_kind_events_total", "Events of watches, bookmarks included.", "events"),
+        counter("fairlead_kind_events_total", "Objects of lists and changes of watches.", "events"),
         (kind) => kind.events,
       ),
       ofKind(
