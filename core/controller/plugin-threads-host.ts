@@ -102,6 +102,10 @@ export function createThreadHost({ site, kinds, store }: ThreadHostParts): Threa
       await threads.get(id)?.stop();
       threads.delete(id);
     },
+    flooded(id) {
+      const name = `a thread of plugin "${site.plugin}"`;
+      threads.get(id)?.crash({ code: "THREAD_FLOOD", message: `${name}: it sends messages without end`, facts: {} });
+    },
     async stopAll(deadlineMs) {
       const ending = [...threads.values()].map((thread) => thread.stop(deadlineMs));
       threads.clear();

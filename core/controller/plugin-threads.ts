@@ -28,6 +28,8 @@ export interface ThreadNews {
 export interface ThreadHost {
   start(order: ThreadOrder, news: ThreadNews): void;
   stop(id: number): Promise<void>;
+  /** It sends messages without end: it is ended and started anew like one that crashed. */
+  flooded(id: number): void;
   stopAll(deadlineMs: number): Promise<void>;
 }
 
@@ -64,10 +66,11 @@ export function createPluginThreads(
         );
       }
       const id = ++lastId;
-      const thread = new SpawnedThread(async () => {
+      const stop = async (): Promise<void> => {
         threads.delete(thread);
         await host.stop(id);
-      });
+      };
+      const thread = new SpawnedThread(stop, () => host.flooded(id));
       threads.add(thread);
       host.start({ id, module: module.href, name, store, data, maxHeapMb }, thread);
       // Messages are what the module and its plugin agreed on.
@@ -90,7 +93,10 @@ class SpawnedThread implements ThreadNews {
   #port: PulledPort | undefined;
   #isAlive = false;
 
-  constructor(stop: () => Promise<void>) {
+  readonly #onFlood: () => void;
+
+  constructor(stop: () => Promise<void>, onFlood: () => void) {
+    this.#onFlood = onFlood;
     // Whoever does not wait for it sees `alive`.
     this.#ready.promise.catch(() => {});
     const isAlive = (): boolean => this.#isAlive;
@@ -121,6 +127,7 @@ class SpawnedThread implements ThreadNews {
           listener(message);
         }
       },
+      onFlood: this.#onFlood,
     });
   }
 

@@ -95,6 +95,7 @@ function remoteThreads(rpc: RpcPeer): ThreadHost {
       await rpc.request("thread.stop", id);
       threads.delete(id);
     },
+    flooded: (id) => void rpc.event("thread.flooded", id),
     // The main thread ends them with the plugin.
     stopAll: () => Promise.resolve(),
   };

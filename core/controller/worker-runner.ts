@@ -23,8 +23,6 @@ export interface WorkerParts extends RunnerParts {
 export interface WorkerRunner extends PluginRunner {
   /** The thread; undefined before `load`. */
   readonly thread: Supervised | undefined;
-  /** Has the thread send the metrics that it collected, and resolves when they are in; at once when it does not run. */
-  flush(): Promise<void>;
 }
 
 /** How long one collection of metrics waits for the thread, milliseconds. */
@@ -294,6 +292,7 @@ function serveThreads(rpc: RpcPeer, threads: ThreadHost): void {
       gaveUp: (error) => tell({ id, kind: "gave-up", code: codeOf(error), message: error.message }),
     });
   });
+  rpc.listen("thread.flooded", (id) => threads.flooded(Number(id)));
   rpc.handle("thread.stop", (id) => threads.stop(Number(id)));
 }
 
