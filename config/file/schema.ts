@@ -163,7 +163,11 @@ const status = z
   .strictObject({
     host: z.string().min(1).default("0.0.0.0").describe("Address to listen on."),
     port: z.int().min(0).max(65_535).default(8080).describe("Port to listen on; 0 takes any."),
-    token: secret.optional().describe("Bearer token that clients must send. Default: none is asked for."),
+    token: secret
+      .optional()
+      .describe(
+        "Bearer token for `/metrics` and `/loglevel`; probes need none. Default: metrics are open, and there is no `/loglevel`.",
+      ),
     tls: z
       .strictObject({
         certFile: path.describe("File with the certificate, PEM; read again when it changes."),
