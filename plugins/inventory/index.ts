@@ -1,4 +1,5 @@
 import type { Plugin } from "../../core/api/index.ts";
+import { ownersAbove } from "./custom-owners.ts";
 import { feedOf } from "./feed.ts";
 import { inventoryMetrics } from "./metrics.ts";
 import { InventoryModel } from "./model.ts";
@@ -33,9 +34,18 @@ export default {
   needs,
   permissions,
   provides: ["inventory"],
-  setup({ options, metrics, hooks, services, store }) {
+  setup({ options, log, metrics, hooks, services, store }) {
     const pods = podSource(store);
-    const model = new InventoryModel({ findPods: pods.matching });
+    const above = ownersAbove(hooks.workloadRoot, log);
+    const model: InventoryModel = new InventoryModel({
+      findPods: pods.matching,
+      ownerUnknown: (owner) => {
+        const found = above(owner);
+        if (found !== undefined) {
+          model.adopt(owner, found);
+        }
+      },
+    });
     const figures = inventoryMetrics(metrics, Object.keys(needs));
     const feed = feedOf(model);
     let isStale = false;
