@@ -348,7 +348,6 @@ for (const isolation of ["inline", "worker"] as const) {
       for (let i = 0; i < 20; i++) {
         assert.equal(await unruly.echo(i), i);
       }
-      await log.waitFor(/plugin thread crashed.*THREAD_FLOOD/);
       delay.disable();
       assert.ok(delay.max / 1e6 < 250, `the loop stood still for ${(delay.max / 1e6).toFixed(0)} ms`);
     });
