@@ -123,3 +123,33 @@ for (const isolation of ["inline", "worker"] as const) {
     assert.match(error.message, /^options of plugin "both-ways": limit: .*; Unrecognized key: "lisen"$/);
   });
 }
+
+test("inline: CPU work goes to the shared pool, and a thread of its own talks to its plugin", async () => {
+  const code = (text: string): URL => new URL(`data:text/javascript,${encodeURIComponent(text)}`);
+  const answers: unknown[] = [];
+  const use: AnyPlugin = {
+    name: "busy",
+    apiVersion: "fairlead/v1",
+    needs: { pods: ["phase"] },
+    async setup({ tasks, threads, hooks }) {
+      answers.push(await tasks.run(code("export default (n) => n * 2"), 21));
+      answers.push(await rejection(tasks.run(code("export default () => { throw new Error('no') }"), 1)));
+      const thread = threads.spawn<string, string>(
+        code(`export default ({ post, onMessage, store }) => {
+          onMessage((name) => store.whenSynced().then(() => post(store.read((view) => view.pods.get("shop", name).status.phase))));
+        }`),
+        { store: ["pods"] },
+      );
+      thread.onMessage((answer) => answers.push(answer));
+      await thread.ready;
+      hooks.synced.tap(() => thread.post("cart-1"));
+    },
+  };
+  server.objects.apply(pod("cart-1"));
+  const log = recordingLog();
+  const made = createController({ cluster: { kubeconfig: { text: server.kubeconfig() } }, plugins: [use], log });
+  controller = made as unknown as Controller;
+  await made.start();
+  await log.until(() => answers.length === 3);
+  assert.deepEqual(answers, [42, "UNKNOWN", "Running"]);
+});

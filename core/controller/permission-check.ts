@@ -127,6 +127,12 @@ export function rightsOf(rules: readonly PermissionRule[]): Right[] {
   return [...rights.values()];
 }
 
+/** The rule that grants just this. */
+export function ruleOf({ group, resource, verb, name }: Right): PermissionRule {
+  const names = name === undefined ? {} : { resourceNames: [name] };
+  return { apiGroups: [group], resources: [resource], verbs: [verb], ...names };
+}
+
 function isWithin(right: Right, wider: Right): boolean {
   return (
     (wider.group === right.group || wider.group === "*") &&

@@ -1,6 +1,6 @@
 import type { PermissionRule } from "../api/plugin.ts";
 import type { KubeClient, KubeObject } from "../kube/client.ts";
-import { covers, mergeRules, type Right, rightsOf } from "./permission-check.ts";
+import { covers, mergeRules, type Right, rightsOf, ruleOf } from "./permission-check.ts";
 
 const AT_ONCE = 8;
 const API = "authorization.k8s.io/v1";
@@ -66,11 +66,6 @@ async function review(
   const object: KubeObject = { apiVersion: API, kind, spec };
   const { status } = await client.create(target, object);
   return typeof status === "object" && status !== null ? (status as Readonly<Record<string, unknown>>) : {};
-}
-
-function ruleOf({ group, resource, verb, name }: Right): PermissionRule {
-  const names = name === undefined ? {} : { resourceNames: [name] };
-  return { apiGroups: [group], resources: [resource], verbs: [verb], ...names };
 }
 
 async function filterAsync<T>(items: readonly T[], isWanted: (item: T) => Promise<boolean>): Promise<T[]> {

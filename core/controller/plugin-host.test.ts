@@ -84,6 +84,11 @@ describe("life", () => {
       ["a", "running"],
       ["b", "running"],
     ]);
+    const tree = await log.waitFor(/^plugins started/);
+    assert.match(
+      tree,
+      /"plugin":"b","state":"running","after":\["a"\],"loadMs":[\d.]+,"setupMs":[\d.]+,"startMs":[\d.]+/,
+    );
     await controller.stop();
     const at = (what: string): number => told.indexOf(what);
     assert.deepEqual(told.slice(0, 4), ["a setup", "a start", "b setup", "b start"]);

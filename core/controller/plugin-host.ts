@@ -1,6 +1,4 @@
-import { availableParallelism } from "node:os";
-import { isDeepStrictEqual } from "node:util";
-import type { AnyPlugin, PermissionRule } from "../api/plugin.ts";
+import type { AnyPlugin } from "../api/plugin.ts";
 import { codeOf, FairleadError, messageOf } from "../errors.ts";
 import { type HookAsk, HookBoard } from "../hooks/hook-board.ts";
 import type { HookFigure } from "../hooks/tap-meter.ts";
@@ -16,12 +14,12 @@ import type { SiteParts } from "./main-site.ts";
 import type { MetricSink } from "./metric-sink.ts";
 import type { ThreadInfo } from "./metrics-sources.ts";
 import type { NoticeBoard } from "./notices.ts";
-import { covers, mergeRules, rightsOf, rulesAsYaml, rulesFor } from "./permission-check.ts";
-import { type MissingRules, missingRules } from "./permission-review.ts";
 import { entryOf, type PluginEntry, type PluginInfo } from "./plugin-entry.ts";
+import { PluginPermissions } from "./plugin-permissions.ts";
 import type { PluginRunner, RunnerParts } from "./plugin-runner.ts";
 import { PluginServiceBoard } from "./plugin-services.ts";
 import { noticed, PluginSlot, type SlotHost } from "./plugin-slot.ts";
+import { bootTree, declarationsOf, fallbackName, isSameEntry, ordered, settleAll, stopAll } from "./plugin-slots.ts";
 
 const STATS_DEADLINE_MS = 1000;
 
@@ -53,6 +51,7 @@ export class PluginHost {
   readonly #services: PluginServiceBoard;
   readonly #gate: KubeGate;
   readonly #slotHost: SlotHost;
+  readonly #permissions: PluginPermissions;
   readonly #stopping = new AbortController();
   /** In the order of their start. */
   #slots: readonly PluginSlot[] = [];
@@ -67,6 +66,8 @@ export class PluginHost {
     this.board = new HookBoard({ log, clock });
     this.#services = new PluginServiceBoard(clock);
     this.#gate = new KubeGate({ client, board: this.board, log, clock });
+    const { signal } = this.#stopping;
+    this.#permissions = new PluginPermissions({ client, log, namespaces: options.namespaces, signal });
     const { board } = this;
     this.#slotHost = {
       log,
@@ -115,7 +116,7 @@ export class PluginHost {
         await stopAll(this.#slots);
         throw error;
       }
-      this.#reviewing = this.#reviewPermissions();
+      this.#reviewing = this.#permissions.review(this.#slots);
     });
   }
 
@@ -214,7 +215,7 @@ export class PluginHost {
     this.#forget(leaving, next);
     await this.#options.loaded(fresh.flatMap((slot) => slot.kinds));
     await this.#follow(fresh);
-    this.#reviewing = this.#reviewPermissions();
+    this.#reviewing = this.#permissions.review(this.#slots);
     const started = fresh.map(({ name }) => name);
     const stopped = leaving.map(({ name }) => name);
     log.info({ started, stopped }, "plugins reloaded");
@@ -366,47 +367,6 @@ export class PluginHost {
     await Promise.all(all.filter(({ slot }) => slot.seesAll()).map(({ following }) => following));
   }
 
-  /** Compares what the plugins may want with what the server grants, and tells what is missing. Never rejects. */
-  async #reviewPermissions(): Promise<void> {
-    const { client, log, namespaces } = this.#options;
-    const slots = this.#slots.filter(({ declaration }) => declaration !== undefined);
-    const rulesOf = (some: readonly PluginSlot[]): PermissionRule[] =>
-      rulesFor(
-        some.map(({ declaration, kinds }) => ({ permissions: declaration?.permissions ?? [], kinds })),
-        [],
-      );
-    if (slots.length === 0) {
-      return;
-    }
-    let missing: MissingRules[];
-    try {
-      missing = await missingRules(await client(), rulesOf(slots), namespaces);
-    } catch (error) {
-      log.debug({ code: codeOf(error), detail: messageOf(error) }, "permissions could not be checked");
-      return;
-    }
-    if (this.#stopping.signal.aborted) {
-      return;
-    }
-    const all = missing.flatMap(({ rules }) => rules);
-    for (const slot of slots) {
-      const own = rightsOf(rulesOf([slot])).filter((right) => covers(all, right));
-      const rules = mergeRules(
-        own.map(({ group, resource, verb }) => ({ apiGroups: [group], resources: [resource], verbs: [verb] })),
-      );
-      slot.warning =
-        rules.length === 0
-          ? undefined
-          : {
-              code: "PLUGIN_PERMISSION_MISSING",
-              message: `the server does not grant plugin "${slot.name}" what it needs; add to its role:\n${rulesAsYaml(rules)}`,
-            };
-    }
-    for (const { namespace, rules } of missing) {
-      log.warn({ namespace, rules: rulesAsYaml(rules) }, "permissions are missing; fairlead rbac prints them all");
-    }
-  }
-
   #slot(given: AnyPlugin | PluginEntry, at: number): PluginSlot {
     const entry = entryOf(given);
     return new PluginSlot(entry, fallbackName(entry, at), this.#slotHost);
@@ -425,73 +385,4 @@ export class PluginHost {
 
 function stoppedError(): FairleadError {
   return new FairleadError("CONTROLLER_STOPPED", "the controller was stopped; make a new one to start again");
-}
-
-/** A name for as long as the plugin's own is not known. */
-function fallbackName({ use }: PluginEntry, at: number): string {
-  if (!(use instanceof URL)) {
-    const name =
-      typeof use === "object" && use !== null ? Object.getOwnPropertyDescriptor(use, "name")?.value : undefined;
-    return typeof name === "string" && name !== "" ? name : `plugin-${at + 1}`;
-  }
-  const path = use.protocol === "file:" ? use.pathname.split("/") : [];
-  const file = path.pop()?.replace(/\.[cm]?[jt]s$/, "");
-  return (file === "index" ? path.pop() : file) || `plugin-${at + 1}`;
-}
-
-/** As `Promise.allSettled` over all slots, but not all at once: threads that start together only make each other late. */
-async function settleAll(
-  slots: readonly PluginSlot[],
-  what: (slot: PluginSlot) => Promise<void>,
-): Promise<PromiseSettledResult<void>[]> {
-  const results: PromiseSettledResult<void>[] = [];
-  const atOnce = Math.max(2, availableParallelism());
-  for (let at = 0; at < slots.length; at += atOnce) {
-    results.push(...(await Promise.allSettled(slots.slice(at, at + atOnce).map(what))));
-  }
-  return results;
-}
-
-function isSameEntry(a: PluginEntry, b: PluginEntry): boolean {
-  const { use: useA, ...restA } = a;
-  const { use: useB, ...restB } = b;
-  const isSameUse = useA instanceof URL && useB instanceof URL ? useA.href === useB.href : useA === useB;
-  return isSameUse && isDeepStrictEqual(restA, restB);
-}
-
-/** Those that loaded, in the order of their start; the others at the end. */
-function ordered(slots: readonly PluginSlot[]): PluginSlot[] {
-  const names = bootOrder(declarationsOf(slots)).map(({ name }) => name);
-  const place = (slot: PluginSlot): number => (slot.state === "failed" ? names.length : names.indexOf(slot.name));
-  return [...slots].sort((a, b) => place(a) - place(b));
-}
-
-function declarationsOf(slots: readonly PluginSlot[]) {
-  return slots
-    .filter(({ state }) => state !== "failed")
-    .map(({ declaration }) => declaration)
-    .filter((declaration) => declaration !== undefined);
-}
-
-/** One after the other, the last one first. */
-async function stopAll(slots: readonly PluginSlot[]): Promise<void> {
-  for (const slot of slots.toReversed()) {
-    await slot.stop();
-  }
-}
-
-/** For the debug log: what took how long, and what waited for what. */
-function bootTree(slots: readonly PluginSlot[]): readonly Readonly<Record<string, unknown>>[] {
-  const round = (ms: number): number => Math.round(ms * 10) / 10;
-  const names = new Map(
-    slots.flatMap(({ name, declaration }) => [name, ...(declaration?.provides ?? [])].map((it) => [it, name])),
-  );
-  return slots.map(({ name, state, times, declaration }) => ({
-    plugin: name,
-    state,
-    after: [...new Set(declaration?.after.flatMap((it) => names.get(it) ?? []))],
-    loadMs: round(times.loadMs),
-    setupMs: round(times.setupMs),
-    startMs: round(times.startMs),
-  }));
 }
