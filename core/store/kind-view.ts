@@ -23,6 +23,7 @@ import {
   KIND_UIDS,
   KIND_UNTIL,
   KIND_VALUES,
+  KINDS_CHANGED,
   kindAt,
   LIST_COUNT,
   LIST_HEADER,
@@ -49,6 +50,8 @@ export class KindView<View> implements KindObjects<View, string> {
   #base: number;
   /** The read in which the kind was last seen to be there. */
   #checked = 0;
+  /** How often kinds had changed when it was last seen to be there, for now and until they change again. */
+  #changed = -1;
   readonly #make: (row: number) => View;
   readonly #specs: readonly IndexSpec[];
   readonly #labels: IndexSpec | undefined;
@@ -198,8 +201,28 @@ export class KindView<View> implements KindObjects<View, string> {
     }
     if (this.#checked !== serial) {
       this.#checked = serial;
-      this.#base = kindAt(isShown(this.#snapshot, this.#kind) ? this.#kind.number : NO_KIND);
+      const changed = Atomics.load(this.#words, KINDS_CHANGED);
+      if (changed !== this.#changed) {
+        this.#look(changed);
+      }
     }
+  }
+
+  /** Whether the kind is there at the pinned version: a view that somebody kept from an earlier read may be of one that is not. */
+  #look(changed: number): void {
+    const { version } = this.#snapshot;
+    const { number, serial } = this.#kind;
+    const base = kindAt(number);
+    const from = Atomics.load(this.#words, base + KIND_FROM);
+    const until = Atomics.load(this.#words, base + KIND_UNTIL);
+    const isThere =
+      from !== 0 &&
+      !isAfter(from, version) &&
+      (until === 0 || isAfter(until, version)) &&
+      Atomics.load(this.#words, base + KIND_SERIAL) === serial &&
+      Atomics.load(this.#words, base + KIND_FROM) === from;
+    this.#base = kindAt(isThere ? number : NO_KIND);
+    this.#changed = isThere && until === 0 ? changed : -1;
   }
 
   #get(namespaceOrKey: string, name: string | undefined, isDeleted: boolean): View | undefined {
@@ -398,20 +421,6 @@ export class KindView<View> implements KindObjects<View, string> {
     }
     return NO_LABEL;
   }
-}
-
-/** False for a kind that was dropped, or got another plan: a view of it that somebody kept is empty then. */
-function isShown({ words, version }: Snapshot, { number, serial }: OpenedKind): boolean {
-  const base = kindAt(number);
-  const from = Atomics.load(words, base + KIND_FROM);
-  const until = Atomics.load(words, base + KIND_UNTIL);
-  return (
-    from !== 0 &&
-    !isAfter(from, version) &&
-    (until === 0 || isAfter(until, version)) &&
-    Atomics.load(words, base + KIND_SERIAL) === serial &&
-    Atomics.load(words, base + KIND_FROM) === from
-  );
 }
 
 /** Neither an id nor what `DictionaryReader.id` gives for unknown strings. */

@@ -63,7 +63,7 @@ class NarrowReader implements StoreReader {
         );
       }
       this.#needs.set(plan.name, plan);
-      Object.defineProperty(view, plan.name, { enumerable: true, get: () => base.objectsOf(plan) });
+      Object.defineProperty(view, plan.name, { enumerable: true, get: base.perMoment(() => base.objectsOf(plan)) });
     }
     Object.defineProperty(view, "kind", { value: (name: string) => base.objectsOf(this.#need(name)) });
     // The view has a property for each kind; the types of the kinds are known to the caller only.

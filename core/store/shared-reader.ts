@@ -214,6 +214,17 @@ export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreRe
     return this.#memory.kinds.get(need.name)?.viewFor(need) ?? this.#memory.emptyView(need);
   }
 
+  /** Asks again only when other kinds are shown than the last time. For use inside of a read, which looks for them. */
+  perMoment<T>(ask: () => T): () => T {
+    let asked: { readonly shown: object | undefined; readonly answer: T } | undefined;
+    return () => {
+      if (asked === undefined || asked.shown !== this.#learnt) {
+        asked = { shown: this.#learnt, answer: ask() };
+      }
+      return asked.answer;
+    };
+  }
+
   /** The initial set of a part of a kind can be read. */
   isSyncedFor(need: RowPlan): boolean {
     const entry = this.#memory.kinds.get(need.name);
@@ -428,7 +439,10 @@ export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreRe
     for (const { plan } of [...(pending?.values() ?? []), ...kinds.values()]) {
       const { name } = plan;
       if (!this.#known.has(name)) {
-        Object.defineProperty(this.#view, name, { enumerable: true, get: () => this.#objects(name) });
+        Object.defineProperty(this.#view, name, {
+          enumerable: true,
+          get: this.perMoment(() => this.#objects(name)),
+        });
       }
       this.#known.set(name, plan);
     }
