@@ -202,6 +202,22 @@ test("calls are limited in rate, and end with the plugin", async () => {
   assert.equal(isThere("three"), false);
 });
 
+test("a flood of calls is refused before it fills the memory", async () => {
+  const { kube } = await start([ALL], { rateLimit: { perSecond: 0.001, burst: 1 } });
+  const found = new Map<string, number>();
+  const calls = Array.from({ length: 5_000 }, () =>
+    outcome(kube.get({ ...inShop, name: "one" })).then((code) => found.set(code, (found.get(code) ?? 0) + 1)),
+  );
+  await log.until(() => found.get("PLUGIN_TOO_MANY_CALLS") === 4_000 && found.has("KUBE_NOT_FOUND"));
+  await controller?.stop();
+  await Promise.all(calls);
+  assert.deepEqual(Object.fromEntries(found), {
+    PLUGIN_TOO_MANY_CALLS: 4_000,
+    KUBE_NOT_FOUND: 1,
+    PLUGIN_STOPPED: 999,
+  });
+});
+
 test("rules that the server does not grant are told once, ready to paste, and the plugin runs", async () => {
   const rules = [
     { verbs: ["list", "watch"], apiGroups: [""], resources: ["pods"] },

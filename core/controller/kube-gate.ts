@@ -42,6 +42,8 @@ export interface KubeGateOptions {
 
 const RATE_LIMIT = { perSecond: 50, burst: 100 };
 const WRITE_BEFORE_MS = 1000;
+/** Calls of one user that may wait for its rate limit. */
+const MAX_WAITING = 1000;
 
 /** The one way out to the API server for plugins: permissions, rate limit, `writeBefore`, dry run, audit. */
 export class KubeGate {
@@ -58,11 +60,18 @@ export class KubeGate {
     const { clock } = this.#options;
     const bucket = new TokenBucket(perSecond, burst, () => clock.now());
     const figures = this.figuresOf(user.name);
+    let waiting = 0;
     return async (call, signal = new AbortController().signal) => {
       const read = readCall(call);
       this.#checkPermission(user, read, figures);
       signal.throwIfAborted();
+      if (waiting >= MAX_WAITING) {
+        figures.refused++;
+        throw tooMany(user.name);
+      }
+      waiting++;
       await bucket.take(signal);
+      waiting--;
       signal.throwIfAborted();
       if (!read.isWrite) {
         figures.reads++;
@@ -170,6 +179,14 @@ export class KubeGate {
       facts: { plugin: user.name, by, reason },
     });
   }
+}
+
+function tooMany(plugin: string): FairleadError {
+  return new FairleadError(
+    "PLUGIN_TOO_MANY_CALLS",
+    `plugin "${plugin}" has ${MAX_WAITING} calls to the API server waiting for its rate limit; await them, or raise rateLimit`,
+    { facts: { plugin } },
+  );
 }
 
 type Verdict = Exclude<WriteVerdict, undefined>;
