@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { test } from "node:test";
+import { WriteStream } from "node:tty";
 import { fileURLToPath } from "node:url";
 import { nearest } from "../core/nearest.ts";
 import { type CommandSpec, commandHelp, listOption, parseOptions, textOption } from "./command.ts";
+import { painted } from "./screen.ts";
 
 const command: CommandSpec = {
   name: "try",
@@ -27,10 +29,20 @@ interface Ended {
 }
 
 function fairlead(...args: string[]): Promise<Ended> {
+  return fairleadWith({}, ...args);
+}
+
+function fairleadWith(more: Readonly<Record<string, string>>, ...args: string[]): Promise<Ended> {
+  const { FORCE_COLOR: _, NO_COLOR: __, ...env } = process.env;
   return new Promise((resolve) => {
-    execFile(process.execPath, [BIN, ...args], { timeout: 60_000 }, (error, stdout, stderr) => {
-      resolve({ code: typeof error?.code === "number" ? error.code : error === null ? 0 : -1, stdout, stderr });
-    });
+    execFile(
+      process.execPath,
+      [BIN, ...args],
+      { timeout: 60_000, env: { ...env, ...more } },
+      (error, stdout, stderr) => {
+        resolve({ code: typeof error?.code === "number" ? error.code : error === null ? 0 : -1, stdout, stderr });
+      },
+    );
   });
 }
 
@@ -94,6 +106,29 @@ test("the program ends with 2 for wrong use and says what is wrong", async () =>
     const { code, stderr } = await fairlead(...args);
     assert.match(stderr, message, args.join(" "));
     assert.equal(code, 2, args.join(" "));
+  }
+});
+
+test("colours are for terminals, and never where NO_COLOR is set", async () => {
+  const isColoured = async (env: Record<string, string>): Promise<boolean[]> => {
+    const [help, wrong] = [await fairleadWith(env, "run", "--help"), await fairleadWith(env, "rnu")];
+    return [help.stdout, wrong.stderr].map((text) => text.includes("\u001b["));
+  };
+  assert.deepEqual(await isColoured({}), [false, false]);
+  assert.deepEqual(await isColoured({ FORCE_COLOR: "1" }), [true, true]);
+  assert.deepEqual(await isColoured({ NO_COLOR: "1" }), [false, false]);
+  const stream = Object.assign(Object.create(WriteStream.prototype), { isTTY: true });
+  const line = "  pods      watching  12  3";
+  const was = { ...process.env };
+  try {
+    delete process.env.NO_COLOR;
+    process.env.FORCE_COLOR = "1";
+    assert.equal(painted(line, stream), "  pods      \u001b[32mwatching\u001b[39m  12  3");
+    delete process.env.FORCE_COLOR;
+    process.env.NO_COLOR = "1";
+    assert.equal(painted(line, stream), line);
+  } finally {
+    process.env = was;
   }
 });
 

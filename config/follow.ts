@@ -3,7 +3,7 @@ import { FairleadError } from "../core/errors.ts";
 import { type Logger, silentLogger } from "../core/log.ts";
 import type { CommandContext } from "./command.ts";
 import { FigureMeter } from "./figures.ts";
-import { renderLoading, renderSummary } from "./screen.ts";
+import { painted, renderLoading, renderSummary } from "./screen.ts";
 import { type ClusterTotals, type KindRow, kindRows, totals } from "./totals.ts";
 
 /** How `run` and `demo` show what they follow. */
@@ -186,7 +186,7 @@ function liveScreen(out: NodeJS.WriteStream): LiveScreen {
     draw(lines) {
       const up = height > 0 ? `\u001b[${height}A` : "";
       const width = out.columns ?? 100;
-      out.write(`${up}${lines.map((text) => `${text.slice(0, width - 1)}\u001b[K\n`).join("")}\u001b[J`);
+      out.write(`${up}${lines.map((text) => `${painted(text.slice(0, width - 1), out)}\u001b[K\n`).join("")}\u001b[J`);
       height = lines.length;
     },
     end() {

@@ -1,3 +1,4 @@
+import { styleText } from "node:util";
 import type { Figures } from "./figures.ts";
 import type { KindRow } from "./totals.ts";
 
@@ -57,4 +58,14 @@ function table(rows: readonly KindRow[]): string[] {
   const line = (row: readonly string[]): string =>
     `  ${row.map((cell, i) => (i < 2 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join("  ")}`;
   return [line(COLUMNS), ...cells.map(line)];
+}
+
+const STATES = /^( {2}\S+ +)(watching|loading|listing|connecting|idle|backing off|not served|forbidden|stopped)(?= )/;
+
+/** A line of the screen as the stream shows it: the state of a kind in colour on a terminal, unless NO_COLOR is set. */
+export function painted(line: string, stream: NodeJS.WriteStream): string {
+  return line.replace(STATES, (_, before: string, state: string) => {
+    const colour = state === "watching" ? "green" : /^(backing|not|forb)/.test(state) ? "red" : "yellow";
+    return `${before}${styleText(colour, state, { stream })}`;
+  });
 }
