@@ -29,17 +29,23 @@ export function readCgroup(path: string): CgroupFigures {
   return isUnified() ? readUnified(path) : readSplit(path);
 }
 
-/** Removes a cgroup and those below it from every hierarchy; what still holds a process, or is not there, stays as it is. */
-export function removeCgroup(path: string): void {
+/** Removes a cgroup and those below it from every hierarchy; false while one of them holds a process. */
+export function removeCgroup(path: string): boolean {
+  const folders = hierarchies().map((hierarchy) => join(hierarchy, path));
+  folders.forEach(removeTree);
+  return !folders.some((folder) => existsSync(folder));
+}
+
+/** Removes a cgroup that is empty and has none below it. */
+export function removeEmptyCgroup(path: string): void {
   for (const hierarchy of hierarchies()) {
-    removeTree(join(hierarchy, path));
+    removeEmpty(join(hierarchy, path));
   }
 }
 
-/** Names of the cgroups below the root whose name begins so. */
-export function cgroupsNamed(prefix: string): readonly string[] {
-  const names = hierarchies().flatMap((hierarchy) => foldersIn(hierarchy));
-  return [...new Set(names.filter((name) => name.startsWith(prefix)))];
+/** Names of the cgroups directly below one. */
+export function cgroupsBelow(path: string): readonly string[] {
+  return [...new Set(hierarchies().flatMap((hierarchy) => foldersIn(join(hierarchy, path))))].sort();
 }
 
 function hierarchies(): readonly string[] {
@@ -50,6 +56,10 @@ function removeTree(folder: string): void {
   for (const name of foldersIn(folder)) {
     removeTree(join(folder, name));
   }
+  removeEmpty(folder);
+}
+
+function removeEmpty(folder: string): void {
   try {
     rmdirSync(folder);
   } catch {

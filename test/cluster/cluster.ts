@@ -172,7 +172,7 @@ async function startOnce(options: ClusterOptions, data: string | undefined, prog
   const programs = await ensurePrograms(components.map(programOf), progress);
   const [apiserver, etcd, etcdPeer, kwok] = await freePorts(4);
   const ports: Ports = { apiserver, etcd, etcdPeer, kwok };
-  removeLeftovers(tmpdir());
+  await removeLeftovers(tmpdir());
   const layout = layoutOf(await mkdtemp(join(tmpdir(), RUN_FOLDER)));
   const supervised = new Supervised(layout.folder);
   markRunFolder(layout.folder, supervised.pid);

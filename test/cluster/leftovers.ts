@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { cgroupsNamed, removeCgroup } from "./cgroup.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import { removeCgroup, removeEmptyCgroup } from "./cgroup.ts";
+import { CONTAINER_CGROUP, nodeLayout } from "./node-settings.ts";
 import { isRunning } from "./processes.ts";
 
 // A supervisor tidies up after its cluster, however the test ends. When it is itself killed, the kernel ends the processes,
@@ -8,32 +10,45 @@ import { isRunning } from "./processes.ts";
 
 /** Run folders of clusters begin so. */
 export const RUN_FOLDER = "fairlead-cluster-";
-const NODE_CGROUP = "fairlead-node-";
 const OWNER = "supervisor.pid";
-
-/** Cgroup of the real node of the cluster that a supervisor guards. */
-export function nodeCgroup(supervisorPid: number): string {
-  return `/${NODE_CGROUP}${supervisorPid}`;
-}
+const EMPTY_DEADLINE_MS = 5_000;
+const LOOK_MS = 20;
 
 /** Writes down whose a run folder is. */
 export function markRunFolder(folder: string, supervisorPid: number): void {
   writeFileSync(join(folder, OWNER), String(supervisorPid));
 }
 
-/** Removes the run folders in `parent` and the cgroups whose supervisor is gone. */
-export function removeLeftovers(parent: string): void {
+/** Removes a run folder whose processes have ended or are about to, and the cgroups of the containers of its real node. */
+export async function removeRunFolder(folder: string): Promise<void> {
+  const cgroups = containersOf(folder).map((id) => join(CONTAINER_CGROUP, id));
+  const deadline = Date.now() + EMPTY_DEADLINE_MS;
+  // A killed container is in its cgroup until the kernel is done with it, which nobody tells.
+  while (!cgroups.map(removeCgroup).every((isGone) => isGone) && Date.now() < deadline) {
+    await delay(LOOK_MS);
+  }
+  if (cgroups.length > 0) {
+    removeEmptyCgroup(CONTAINER_CGROUP); // Unless another cluster has containers.
+  }
+  rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+}
+
+/** Removes the run folders in `parent` whose supervisor is gone. */
+export async function removeLeftovers(parent: string): Promise<void> {
   for (const name of readdirSync(parent).filter((one) => one.startsWith(RUN_FOLDER))) {
     const folder = join(parent, name);
     const owner = ownerOf(folder);
     if (owner !== undefined && !isRunning(owner)) {
-      rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+      await removeRunFolder(folder);
     }
   }
-  for (const name of cgroupsNamed(NODE_CGROUP)) {
-    if (!isRunning(Number(name.slice(NODE_CGROUP.length)))) {
-      removeCgroup(name);
-    }
+}
+
+function containersOf(folder: string): readonly string[] {
+  try {
+    return readdirSync(nodeLayout(folder).containers);
+  } catch {
+    return []; // There was no real node.
   }
 }
 

@@ -2,7 +2,6 @@ import { execFile } from "node:child_process";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { FairleadError, messageOf } from "../../core/errors.ts";
-import { nodeCgroup } from "./leftovers.ts";
 import { type NodeAddresses, nodeAddresses } from "./node-settings.ts";
 import { childrenOf } from "./processes.ts";
 import type { Supervised } from "./supervised.ts";
@@ -29,16 +28,13 @@ const SHOWN_SETTINGS = {
  */
 export class NodeHost {
   readonly addresses: NodeAddresses;
-  /** Path of the cgroup that its containers are below. */
-  readonly cgroup: string;
   readonly #supervised: Supervised;
   readonly #firstPid: number;
 
-  private constructor(supervised: Supervised, firstPid: number, addresses: NodeAddresses, cgroup: string) {
+  private constructor(supervised: Supervised, firstPid: number, addresses: NodeAddresses) {
     this.#supervised = supervised;
     this.#firstPid = firstPid;
     this.addresses = addresses;
-    this.cgroup = cgroup;
   }
 
   /** Makes the namespaces; `init` is a program that waits and reaps. Throws CLUSTER_NODE_FAILED. */
@@ -46,11 +42,10 @@ export class NodeHost {
     const flags = ["--fork", "--kill-child=KILL", "--pid", "--mount-proc", "--mount", "--net", "--ipc", "--uts"];
     const unshare = await supervised.spawn("node-init", "unshare", [...flags, init], logPath);
     const firstPid = await firstChildOf(unshare.pid, unshare.ended);
-    const cgroup = nodeCgroup(supervised.pid);
-    supervised.guardNode(firstPid, cgroup);
+    supervised.guardNode(firstPid);
     try {
       const addresses = await connect(firstPid);
-      const host = new NodeHost(supervised, firstPid, addresses, cgroup);
+      const host = new NodeHost(supervised, firstPid, addresses);
       await host.#prepare();
       return host;
     } catch (error) {

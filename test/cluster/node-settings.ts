@@ -7,6 +7,9 @@ export const REAL_NODE = "real-node";
 /** Image of the process that holds the namespaces of a pod. */
 export const PAUSE_IMAGE = "localhost/fairlead-pause:1";
 
+/** Cgroup that containerd makes the cgroups of all containers in. */
+export const CONTAINER_CGROUP = "/k8s.io";
+
 /** Addresses of a real node; each cluster on a machine has its own. */
 export interface NodeAddresses {
   /** Name of the machine's end of the link to the node. */
@@ -26,6 +29,8 @@ export interface NodeLayout {
   readonly folder: string;
   readonly containerdConfig: string;
   readonly containerdSocket: string;
+  /** Holds a folder for each container, called by its id. */
+  readonly containers: string;
   readonly kubeletConfig: string;
   readonly cni: string;
   readonly resolvConf: string;
@@ -44,6 +49,7 @@ export function nodeLayout(runFolder: string): NodeLayout {
     folder,
     containerdConfig: join(folder, "containerd.toml"),
     containerdSocket: join(folder, "containerd.sock"),
+    containers: join(folder, "containerd-state", "io.containerd.runtime.v2.task", "k8s.io"),
     kubeletConfig: join(folder, "kubelet.json"),
     cni: join(folder, "cni"),
     resolvConf: join(folder, "resolv.conf"),
@@ -106,8 +112,6 @@ export function cniConfig(layout: NodeLayout, addresses: NodeAddresses): string 
 export interface KubeletSettings {
   readonly layout: NodeLayout;
   readonly clientCa: string;
-  /** Cgroup that the cgroups of all containers are below. */
-  readonly cgroup: string;
   /** Keeps pods away that do not ask for a real node. */
   readonly tainted: boolean;
 }
@@ -125,7 +129,6 @@ export function kubeletConfig(settings: KubeletSettings): string {
     },
     authorization: { mode: "Webhook" },
     cgroupDriver: "cgroupfs",
-    cgroupRoot: settings.cgroup,
     cgroupsPerQOS: false,
     containerRuntimeEndpoint: `unix://${layout.containerdSocket}`,
     enforceNodeAllocatable: [],

@@ -6,8 +6,9 @@ import { dirname } from "node:path";
 import { createInterface } from "node:readline";
 import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { cgroupsNamed } from "./cgroup.ts";
+import { cgroupsBelow } from "./cgroup.ts";
 import { type Cluster, startCluster, whyNoCluster, whyNoRealNode } from "./cluster.ts";
+import { CONTAINER_CGROUP, PAUSE_IMAGE } from "./node-settings.ts";
 import { childrenOf } from "./processes.ts";
 import { programModule } from "./source-folder.ts";
 
@@ -25,7 +26,7 @@ function traces(): Readonly<Record<string, unknown>> {
     routes: lines("ip", "route").filter((line) => line.includes("10.24")),
     rules: lines("iptables-save").filter((line) => line.includes("KUBE-")),
     mounts: lines("mount").filter((line) => /fairlead|containerd|kubelet|netns/.test(line)),
-    cgroups: cgroupsNamed("fairlead-node-"),
+    cgroups: cgroupsBelow(CONTAINER_CGROUP),
     settings: settings.map((name) => readFileSync(`/proc/sys/${name}`, "utf8")),
     folders: ["/var/lib/cni", "/var/lib/kubelet", "/var/log/pods", "/var/log/containers", "/run/netns"].filter(
       existsSync,
@@ -49,11 +50,18 @@ async function untilAsBefore(before: unknown, folder: string): Promise<void> {
   assert.deepEqual(traces(), before);
 }
 
-/** A cluster with a real node in a process of its own, which tells its run folder and then hangs. */
+/** A cluster with a pod on a real node, in a process of its own, which tells its run folder and then hangs. */
 async function startElsewhere() {
   const script = `
     const { startCluster } = await import(${JSON.stringify(programModule("cluster"))});
     const cluster = await startCluster({ components: ${JSON.stringify(PARTS)}, node: "real" });
+    const spec = { nodeName: "real-node", containers: [{ name: "pause", image: ${JSON.stringify(PAUSE_IMAGE)} }] };
+    const pods = "/api/v1/namespaces/default/pods";
+    await cluster.send("POST", pods, { metadata: { name: "still-there" }, spec });
+    const phase = async () => (await cluster.send("GET", pods + "/still-there")).body.status.phase;
+    while ((await phase()) !== "Running") {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
     console.log(cluster.folder);
     setInterval(() => {}, 1000);`;
   const child = spawn(process.execPath, ["--input-type=module", "--eval", script], {

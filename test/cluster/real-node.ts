@@ -10,6 +10,7 @@ import type { ApiClient } from "./api-client.ts";
 import { exists, withLock } from "./build-cache.ts";
 import { NodeHost } from "./node-host.ts";
 import {
+  CONTAINER_CGROUP,
   cniConfig,
   containerdConfig,
   kubeletArgs,
@@ -48,6 +49,8 @@ export interface RealNode {
   /** Name of the node; pods that are to be run for real select it by its label, or tolerate its taint. */
   readonly name: string;
   readonly addresses: NodeAddresses;
+  /** Cgroup of a container, by the id that the status of its pod tells. */
+  cgroupOf(containerId: string): string;
   /** Puts the images of an OCI archive on the node; nothing is ever pulled. */
   loadImage(archive: string): Promise<void>;
   /** Runs a program of this machine in the network of the node, where Services answer; gives what it printed. */
@@ -109,6 +112,7 @@ export async function startRealNode(ground: NodeGround, cluster: NodeCluster): P
   return {
     name: REAL_NODE,
     addresses: host.addresses,
+    cgroupOf: (containerId) => `${CONTAINER_CGROUP}/${containerId.replace(/^.*:\/\//, "")}`,
     loadImage: (archive) => loadImage(layout.containerdSocket, archive),
     run: (command, args) => host.run(command, args),
   };
@@ -137,7 +141,6 @@ async function writeNodeFiles(layout: NodeLayout, host: NodeHost, cluster: NodeC
   const kubelet = kubeletConfig({
     layout,
     clientCa: cluster.clientCa,
-    cgroup: host.cgroup,
     tainted: cluster.hasSimulatedNodes,
   });
   await writeFile(layout.kubeletConfig, kubelet);

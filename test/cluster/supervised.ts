@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { rm } from "node:fs/promises";
 import { FairleadError } from "../../core/errors.ts";
+import { removeRunFolder } from "./leftovers.ts";
 import { programModule } from "./source-folder.ts";
 import type { SupervisorNotice, SupervisorRequest } from "./supervisor-messages.ts";
 
@@ -70,9 +70,9 @@ export class Supervised {
     return { pid, exited, ended: () => reason };
   }
 
-  /** Lets the supervisor wait for the end of a real node's first process, and remove its cgroup. */
-  guardNode(firstPid: number, cgroup: string): void {
-    this.#ask({ kind: "node", firstPid, cgroup });
+  /** Lets the supervisor wait for the end of a real node's first process before it removes the files. */
+  guardNode(firstPid: number): void {
+    this.#ask({ kind: "node", firstPid });
   }
 
   /** Sends a signal to a component; nothing happens if it is gone. */
@@ -88,7 +88,7 @@ export class Supervised {
       await over;
     }
     // A supervisor that was killed did not get to it.
-    await rm(this.#folder, { recursive: true, force: true });
+    await removeRunFolder(this.#folder);
   }
 
   #ask(request: SupervisorRequest): void {

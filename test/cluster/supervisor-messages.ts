@@ -7,8 +7,8 @@ export type SupervisorRequest =
       readonly args: readonly string[];
       readonly logPath: string;
     }
-  /** What a real node leaves behind when its processes are killed; told once it has a first process. */
-  | { readonly kind: "node"; readonly firstPid: number; readonly cgroup: string }
+  /** The first process of a real node: with it end all others of the node. */
+  | { readonly kind: "node"; readonly firstPid: number }
   | { readonly kind: "signal"; readonly name: string; readonly signal: NodeJS.Signals }
   | { readonly kind: "end" };
 

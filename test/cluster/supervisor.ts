@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, existsSync, openSync, rmSync } from "node:fs";
-import { removeCgroup } from "./cgroup.ts";
+import { closeSync, existsSync, openSync } from "node:fs";
+import { removeRunFolder } from "./leftovers.ts";
 import { isRunning } from "./processes.ts";
 import type { SupervisorNotice, SupervisorRequest } from "./supervisor-messages.ts";
 
@@ -11,7 +11,7 @@ const SETPRIV = "/usr/bin/setpriv";
 const LOOK_MS = 20;
 const folder = process.argv[2];
 const children = new Map<string, ChildProcess>();
-let node: { readonly firstPid: number; readonly cgroup: string } | undefined;
+let nodePid: number | undefined;
 let ending = false;
 
 function tell(notice: SupervisorNotice): void {
@@ -56,16 +56,15 @@ function endIfDone(): void {
   if (!ending || children.size > 0) {
     return;
   }
-  if (node !== undefined) {
-    if (isRunning(node.firstPid)) {
-      setTimeout(endIfDone, LOOK_MS); // Not a child of ours: it cannot be waited for.
-      return;
-    }
-    removeCgroup(node.cgroup);
+  if (nodePid !== undefined && isRunning(nodePid)) {
+    setTimeout(endIfDone, LOOK_MS); // Not a child of ours: it cannot be waited for.
+    return;
   }
-  rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
-  tell({ kind: "ended" });
-  process.exit(0);
+  nodePid = undefined;
+  void removeRunFolder(folder).then(() => {
+    tell({ kind: "ended" });
+    process.exit(0);
+  });
 }
 
 // The type of what arrives is ours: only this cluster's own process holds the channel.
@@ -76,7 +75,7 @@ process.on("message", (message) => {
       start(request.name, request.command, request.args, request.logPath);
       break;
     case "node":
-      node = request;
+      nodePid = request.firstPid;
       break;
     case "signal":
       children.get(request.name)?.kill(request.signal);

@@ -67,7 +67,8 @@ export function stageApp(packed: string, sources: string, app: string): void {
     "--silent",
   ];
   execFileSync("npm", ["ci", ...flags], { cwd: app, stdio: ["ignore", "ignore", "inherit"] });
-  for (const path of ["package-lock.json", "node_modules/.package-lock.json", "node_modules/.bin"]) {
+  // `plugins` is what `fairlead plugin new` copies: work for a machine of a person.
+  for (const path of ["package-lock.json", "node_modules/.package-lock.json", "node_modules/.bin", "plugins"]) {
     rmSync(join(app, path), { recursive: true, force: true });
   }
   for (const folder of packageFolders(join(app, "node_modules"))) {
