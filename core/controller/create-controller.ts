@@ -10,6 +10,7 @@ import { createStore, type Store } from "../store/create-store.ts";
 import { narrowReader } from "../store/narrow-reader.ts";
 import type { ChangeListener, StoreReader, Subscription } from "../store/reader.ts";
 import { type Ingest, type IngestFigures, startIngest } from "../watch/ingest.ts";
+import { type RetryOptions, retryLimits } from "../watch/limits.ts";
 import type { ControllerPlugins } from "./controller-plugins.ts";
 import type { ControllerFigures, FigureOptions } from "./figures.ts";
 import type { HealthReport } from "./health.ts";
@@ -45,6 +46,8 @@ export interface ControllerOptions<Kinds extends readonly AnyKind[] = readonly A
   readonly startTimeoutMs?: number;
   /** Milliseconds between comparisons of the store with a list from the server. Default 600000; 0 switches it off. */
   readonly auditEveryMs?: number;
+  /** When kinds that are forbidden or not served are tried again. Default: after one minute, after ten seconds. */
+  readonly retry?: RetryOptions;
   /** Stops the controller when aborted. */
   readonly signal?: AbortSignal;
 }
@@ -268,6 +271,7 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
       mode: this.#options.ingest ?? "thread",
       scope: this.#options.namespaces,
       auditEveryMs: this.#options.auditEveryMs,
+      limits: retryLimits(this.#options.retry),
       log: this.#log,
       onCrash: (error) => this.#log.error({ code: error.code, detail: error.message }, "ingest thread failed"),
     });

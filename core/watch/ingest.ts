@@ -24,9 +24,9 @@ export interface IngestStore<Handle = unknown> {
   handle(): Handle;
   /**
    * Makes the next `handle()` one that takes a new writer, after the thread of the last one ended, with the kinds that are
-   * followed then. A store without it cannot go on after a crash.
+   * followed then; one that is out of reach is waited for so long. A store without it cannot go on after a crash.
    */
-  renew?(options: { readonly plans: readonly RowPlan[] }): void;
+  renew?(options: { readonly plans: readonly RowPlan[]; readonly outOfReachMs: number }): void;
   /** The reader of the calling thread: tells when a renewal is worth it. */
   reader?(): Pick<StoreReader, "stats" | "status">;
 }
@@ -73,6 +73,11 @@ export interface Ingest {
   /** Ends all requests, timers, sockets and the thread; terminates the thread after `deadlineMs` (default 5000). */
   stop(deadlineMs?: number): Promise<void>;
 }
+
+/** A renewed store waits so long for a kind that is forbidden: a server that has just started forbids for a while. */
+const OUT_OF_REACH_MS = 90_000;
+/** And for more than one try. */
+const OUT_OF_REACH_RETRIES = 1.5;
 
 /** Begins to follow a cluster. Throws KUBE_BAD_CONFIG for an address that is none (inline). */
 export async function startIngest(options: IngestOptions): Promise<Ingest> {
@@ -297,7 +302,8 @@ class ThreadIngest implements Ingest {
     const { store } = this.#options;
     try {
       if (store.renew !== undefined) {
-        store.renew({ plans: this.#plans });
+        const outOfReachMs = Math.max(OUT_OF_REACH_MS, OUT_OF_REACH_RETRIES * this.#limits.forbiddenRetryMs);
+        store.renew({ plans: this.#plans, outOfReachMs });
         this.#log.info({ reason }, "store renewed");
       }
       this.#thread = this.#spawn();

@@ -63,3 +63,22 @@ export const WATCH_LIMITS: WatchLimits = {
   notServedRetryMs: 10_000,
   lateMs: 5_000,
 };
+
+/** Shorter pauses would only be a load on the server. */
+const SHORTEST_RETRY_MS = 100;
+
+/** How often kinds that are out of reach are tried again, milliseconds, at least 100 each. */
+export interface RetryOptions {
+  /** Kinds that the server forbids. Default 60000. */
+  readonly forbiddenMs?: number;
+  /** Kinds that the server does not serve. Default 10000. */
+  readonly notServedMs?: number;
+}
+
+/** The same as limits; what is left out keeps its default. */
+export function retryLimits({ forbiddenMs, notServedMs }: RetryOptions = {}): Partial<WatchLimits> {
+  return {
+    ...(forbiddenMs !== undefined && { forbiddenRetryMs: Math.max(SHORTEST_RETRY_MS, forbiddenMs) }),
+    ...(notServedMs !== undefined && { notServedRetryMs: Math.max(SHORTEST_RETRY_MS, notServedMs) }),
+  };
+}
