@@ -104,8 +104,8 @@ export interface PluginHooks<N> {
   /** Who owns an object whose owner Fairlead does not know how to follow. Sync, first answer wins; inline plugins only. */
   readonly workloadRoot: AskedHook<ObjectReference, ObjectReference>;
   /**
-   * Before each write to the API server. Async, first verdict wins, deadline 1000 ms. A tap that throws, or does not answer
-   * in time, refuses the write.
+   * Before each write to the API server, but for the plugin's own. Async, first verdict wins, deadline 1000 ms. A tap that
+   * throws, or does not answer in time, refuses the write.
    */
   readonly writeBefore: Hook<(write: WriteRequest) => WriteVerdict | Promise<WriteVerdict>>;
   /** Votes on readiness; asked at most once a second, deadline 1000 ms, no answer in time is a "no". Async. */

@@ -49,7 +49,17 @@ for (const isolation of ["inline", "worker"] as const) {
     const answers: AnyPlugin = {
       name: "answers",
       apiVersion: "fairlead/v1",
-      setup: ({ hooks }) => void hooks.of<string, string>("both-ways.asked").tap((given) => `${given}, yes`),
+      permissions: [{ apiGroups: [""], resources: ["configmaps"], verbs: ["create"] }],
+      setup({ hooks, kube, log: own }) {
+        hooks.of<string, string>("both-ways.asked").tap((given) => `${given}, yes`);
+        hooks.synced.tap(async () => {
+          const object = { ...pod("forbidden"), kind: "ConfigMap" };
+          const code = await rejection(
+            kube.create({ apiVersion: "v1", plural: "configmaps", namespace: "shop" }, object),
+          );
+          own.info({ code }, "tried");
+        });
+      },
     };
     const use = new URL("./both-ways.test-support.ts", import.meta.url);
     const made = createController({
@@ -77,7 +87,7 @@ for (const isolation of ["inline", "worker"] as const) {
     assert.equal(await service.write("one"), "ConfigMap");
     assert.equal(await service.write("two"), "ConfigMap");
     assert.deepEqual(await service.list(), ["one", "two"]);
-    assert.equal(await rejection(service.write("forbidden")), "PLUGIN_WRITE_REFUSED");
+    assert.match(await log.waitFor(/^tried/), /PLUGIN_WRITE_REFUSED/);
     assert.equal(await rejection(service.steal()), "PLUGIN_PERMISSION_NOT_DECLARED");
     assert.equal(await rejection(service.secret("not one")), "SECRET_BAD_REFERENCE");
     assert.equal(await service.wait(), "both-ways true");

@@ -188,6 +188,24 @@ test("writeBefore sees a frozen copy of who writes what; reads do not come by", 
   assert.equal(Object.isFrozen(seen[0]), true);
 });
 
+test("a plugin is not asked about its own writes, so that a tap may write", async () => {
+  const asked: string[] = [];
+  const writes: AnyPlugin = {
+    name: "journal",
+    apiVersion: "fairlead/v1",
+    permissions: [ALL],
+    setup: ({ hooks, kube }) =>
+      void hooks.writeBefore.tap(async ({ plugin, name }) => {
+        asked.push(`${plugin} ${name}`);
+        await kube.create(inShop, configMap(`journal-of-${name}`));
+        return undefined;
+      }),
+  };
+  const { kube } = await start([ALL], {}, [writes]);
+  await kube.create(inShop, configMap("one"));
+  assert.deepEqual([asked, isThere("one"), isThere("journal-of-one")], [["writer one"], true, true]);
+});
+
 test("calls are limited in rate, and end with the plugin", async () => {
   const { kube } = await start([ALL], { rateLimit: { perSecond: 0.001, burst: 2 } });
   await kube.create(inShop, configMap("one"));

@@ -9,6 +9,8 @@ import { type HookFigure, TapMeter } from "./tap-meter.ts";
 export interface HookCall {
   /** Only the taps of this plugin. */
   readonly only?: string;
+  /** All taps but those of this plugin. */
+  readonly except?: string;
   /** After so many milliseconds the call is over; no time limit when left out. */
   readonly deadlineMs?: number;
   /** Ends the call like the deadline. */
@@ -150,6 +152,7 @@ export class HookBoard {
     const run: TapRun = {
       given,
       only: how.only,
+      except: how.except,
       answers: [],
       failures: [],
       waiting: new Set(),
@@ -191,7 +194,15 @@ export class HookBoard {
     if (list === undefined || list.size === 0) {
       return undefined;
     }
-    const run: TapRun = { given, only: undefined, answers: [], failures: [], waiting: new Set(), over: false };
+    const run: TapRun = {
+      given,
+      only: undefined,
+      except: undefined,
+      answers: [],
+      failures: [],
+      waiting: new Set(),
+      over: false,
+    };
     return list.call("syncBail", run);
   }
 

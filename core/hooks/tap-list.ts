@@ -18,6 +18,8 @@ export interface TapRun {
   readonly given: unknown;
   /** Only the taps of this plugin. */
   readonly only: string | undefined;
+  /** All taps but those of this plugin. */
+  readonly except: string | undefined;
   readonly answers: TapAnswer[];
   readonly failures: TapFailure[];
   /** Taps that were called and have not answered. */
@@ -153,7 +155,8 @@ function asyncHook(
 }
 
 function isLeftOut(record: TapRecord, run: TapRun): boolean {
-  return record.removed || run.over || (run.only !== undefined && run.only !== record.plugin);
+  const isMeant = run.only === undefined || run.only === record.plugin;
+  return record.removed || run.over || !isMeant || run.except === record.plugin;
 }
 
 function callSync(record: TapRecord, run: TapRun, watcher: TapWatcher): unknown {
