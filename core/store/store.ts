@@ -41,6 +41,7 @@ export interface KindStatus {
   readonly objects: number;
   readonly events: number;
   readonly bytes: number;
+  /** Lists that were begun, in pages or streamed; a streamed one is a watch too. */
   readonly lists: number;
   readonly watches: number;
   readonly reconnects: number;

@@ -181,6 +181,7 @@ describe("reflector: streamed list", () => {
     assert.equal(s.count("markSynced"), 1);
     assert.equal(s.state.version, "9");
     assert.equal(s.requests.length, 1);
+    assert.deepEqual([s.counted("lists"), s.counted("watches")], [1, 1]);
   });
 
   test("W2 without WatchList: a paged list, then a watch", () => {

@@ -33,6 +33,7 @@ export function openWatch(d: Draft, version: string, initial: boolean): void {
   opened(d, initial ? "streaming" : "watching");
   if (initial) {
     beginReplace(d);
+    count(d, "lists");
   }
   const range = limits.serverTimeoutMaxSeconds - limits.serverTimeoutMinSeconds;
   const timeoutSeconds = Math.floor(limits.serverTimeoutMinSeconds + d.random() * (range + 1));
