@@ -12,6 +12,7 @@ import {
   probeFor,
 } from "./index-plan.ts";
 import type { OpenedKind } from "./kind-entry.ts";
+import { labelCheck } from "./label-check.ts";
 import {
   isAfter,
   KIND_COUNTS,
@@ -32,7 +33,7 @@ import {
   RECORD_HEADER,
 } from "./layout.ts";
 import { KeyMatcher, UidMatcher } from "./object-matcher.ts";
-import type { DeletedObjects, KindObjects, LabelExpression, Selection } from "./reader.ts";
+import type { DeletedObjects, KindObjects, Selection } from "./reader.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { findTagged } from "./tag-table.ts";
 import { findValue } from "./value-index.ts";
@@ -178,7 +179,10 @@ export class KindView<View> implements KindObjects<View, string> {
         return [];
       }
     }
-    const checks = (selection.expressions ?? []).map((expression) => this.#expression(expression));
+    const checks = (selection.expressions ?? []).map((expression) => {
+      this.#labelSpec();
+      return labelCheck(expression, this.#labelsAt, this.#snapshot);
+    });
     const [first, ...others] = probes.toSorted((a, b) => this.#candidates(a) - this.#candidates(b));
     const accepts = (row: number): boolean =>
       others.every((probe) => this.#matcher.matches(this.#words, this.#bytes, row, probe)) &&
@@ -391,37 +395,4 @@ export class KindView<View> implements KindObjects<View, string> {
   #high(slots: number): number {
     return slots === 0 ? 0 : Math.min(Atomics.load(this.#words, this.#base + KIND_HIGH), this.#words[slots]);
   }
-
-  #expression(expression: LabelExpression): (row: number) => boolean {
-    this.#labelSpec();
-    const { dictionary } = this.#snapshot;
-    const key = dictionary.id(expression.key);
-    const values = new Set((expression.values ?? []).map((value) => dictionary.id(value)));
-    switch (expression.operator) {
-      case "In":
-        return (row) => values.has(this.#label(row, key));
-      case "NotIn":
-        return (row) => !values.has(this.#label(row, key));
-      case "Exists":
-        return (row) => this.#label(row, key) !== NO_LABEL;
-      case "DoesNotExist":
-        return (row) => this.#label(row, key) === NO_LABEL;
-      default:
-        throw new FairleadError("STORE_BAD_VALUE", `"${String(expression.operator)}" is not an operator of selectors`);
-    }
-  }
-
-  /** Id of a label's value, or NO_LABEL. */
-  #label(row: number, key: number): number {
-    const words = this.#words;
-    for (let link = words[row + this.#labelsAt]; link !== 0; link = words[row + link]) {
-      if (words[row + link + 1] === key) {
-        return words[row + link + 2];
-      }
-    }
-    return NO_LABEL;
-  }
 }
-
-/** Neither an id nor what `DictionaryReader.id` gives for unknown strings. */
-const NO_LABEL = -2;

@@ -7,29 +7,11 @@ import { giveBackLater } from "./give-back.ts";
 import type { StoreHandle } from "./handle.ts";
 import type { KindEntry } from "./kind-entry.ts";
 import type { KindView } from "./kind-view.ts";
-import {
-  DICTIONARY_BYTES,
-  DICTIONARY_COUNT,
-  FLOATS,
-  FREE_SEGMENTS,
-  KIND_FLOATS,
-  kindAt,
-  LIVE_WORDS,
-  MAX_READERS,
-  NOTIFY,
-  PENDING_RECORDS,
-  READER_STATE,
-  RECORD_SEGMENTS,
-  readerAt,
-  SEGMENT_WORDS,
-  SWITCHED,
-  TABLE_SEGMENTS,
-  VERSION,
-} from "./layout.ts";
+import { KindWaiters } from "./kind-waiters.ts";
+import { NOTIFY, SWITCHED } from "./layout.ts";
 import type {
   ChangeListener,
   DumpOptions,
-  KindStats,
   ObjectData,
   StoreReader,
   StoreStats,
@@ -37,6 +19,7 @@ import type {
   Subscription,
   WaitOptions,
 } from "./reader.ts";
+import { statsOf } from "./stats.ts";
 import type { KindStatus } from "./store.ts";
 import { TakeOver, type TakeOverOptions } from "./take-over.ts";
 import { Waker } from "./waker.ts";
@@ -49,10 +32,6 @@ export interface ReaderOptions {
   readonly onError?: (error: unknown, kind: string) => void;
   /** A place among the readers that was agreed on, so that another thread can free it. Default: the first free one. */
   readonly readerId?: number;
-}
-
-interface Waiter {
-  check(): void;
 }
 
 /** A renewed memory that is being filled. */
@@ -68,7 +47,7 @@ interface Pending {
 export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreReader<Kinds> {
   readonly #options: ReaderOptions;
   readonly #changes: ChangeReader;
-  readonly #waiters = new Set<Waiter>();
+  readonly #waiters = new KindWaiters(() => this.#rest());
   readonly #view: Readonly<Record<string, unknown>>;
   /** Each kind that was seen, by its name, with the plan that it had last. */
   readonly #known = new Map<string, RowPlan>();
@@ -151,46 +130,8 @@ export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreRe
   /** Resolves when `missing` gives no kinds any more; asked whenever something changed. Rejects as `whenSynced` does. */
   until(missing: () => readonly string[], options: WaitOptions = {}): Promise<void> {
     this.#checkOpen();
-    const { signal, timeoutMs } = options;
-    return new Promise((resolve, reject) => {
-      const end = (): void => {
-        this.#waiters.delete(waiter);
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", onAbort);
-        this.#rest();
-      };
-      const fail = (error: unknown): void => {
-        end();
-        reject(error);
-      };
-      const onAbort = (): void => fail(signal?.reason);
-      const waiter: Waiter = {
-        check: () => {
-          if (this.#isClosed) {
-            fail(new FairleadError("STORE_CLOSED", "the reader was closed while it waited for its kinds"));
-          } else if (missing().length === 0) {
-            end();
-            resolve();
-          }
-        },
-      };
-      const timer =
-        timeoutMs === undefined
-          ? undefined
-          : setTimeout(() => {
-              const names = missing();
-              const message = `not complete after ${timeoutMs} ms: ${names.join(", ")}; see status() of each`;
-              fail(new FairleadError("STORE_NOT_SYNCED", message, { facts: { kinds: names } }));
-            }, timeoutMs);
-      if (signal?.aborted) {
-        onAbort();
-        return;
-      }
-      signal?.addEventListener("abort", onAbort, { once: true });
-      this.#waiters.add(waiter);
-      this.#waker.start();
-      waiter.check();
-    });
+    this.#waker.start();
+    return this.#waiters.wait(missing, options);
   }
 
   status(kind: KindName): KindStatus {
@@ -237,28 +178,7 @@ export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreRe
   }
 
   stats(): StoreStats {
-    const { kinds, snapshot } = this.#memory;
-    const { words } = snapshot;
-    const segment = SEGMENT_WORDS * 4;
-    let readers = 0;
-    for (let id = 0; id < MAX_READERS; id++) {
-      readers += words[readerAt(id) + READER_STATE];
-    }
-    return {
-      version: Atomics.load(words, VERSION),
-      kinds: Object.fromEntries([...kinds].map(([name, { number }]) => [name, this.#kindStats(number)])),
-      segments: {
-        records: words[RECORD_SEGMENTS],
-        tables: words[TABLE_SEGMENTS],
-        free: words[FREE_SEGMENTS],
-        bytes: (words[RECORD_SEGMENTS] + words[TABLE_SEGMENTS]) * segment,
-      },
-      liveBytes: words[LIVE_WORDS] * 4,
-      pendingRecords: words[PENDING_RECORDS],
-      dictionary: { strings: words[DICTIONARY_COUNT], bytes: words[DICTIONARY_BYTES] },
-      readers,
-      memories: this.#pending === undefined ? 1 : 2,
-    };
+    return statsOf(this.#memory, this.#pending === undefined ? 1 : 2);
   }
 
   dump(kind: KindName, options: DumpOptions = {}): ObjectData[] {
@@ -306,9 +226,7 @@ export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreRe
     this.#callOffGiveBack();
     this.#changes.stopAll();
     this.#waker.stop();
-    for (const waiter of [...this.#waiters]) {
-      waiter.check();
-    }
+    this.#waiters.close();
     this.#memory.snapshot.close();
   }
 
@@ -379,9 +297,7 @@ export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreRe
 
   #onWake(): void {
     this.#goOver();
-    for (const waiter of [...this.#waiters]) {
-      waiter.check();
-    }
+    this.#waiters.check();
     this.#changes.deliver();
   }
 
@@ -389,17 +305,6 @@ export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreRe
     if (!this.#changes.hasSubscribers && this.#waiters.size === 0) {
       this.#waker.stop();
     }
-  }
-
-  #kindStats(number: number): KindStats {
-    const { floats } = this.#memory.snapshot.memory;
-    const at = (kindAt(number) + KIND_FLOATS) / 2;
-    return {
-      objects: floats[at + FLOATS.objects],
-      bytes: floats[at + FLOATS.liveWords] * 4,
-      indexBytes: floats[at + FLOATS.tableWords] * 4,
-      deleted: floats[at + FLOATS.deleted],
-    };
   }
 
   #objects(name: string): KindView<unknown> {
