@@ -21,7 +21,7 @@ import { createThreadHost } from "./plugin-threads-host.ts";
 
 /** What the plugins of a controller need of it. */
 export interface ControllerPluginsParts {
-  readonly options: Pick<ControllerOptions, "namespaces" | "dryRun">;
+  readonly options: Pick<ControllerOptions, "kinds" | "namespaces" | "dryRun">;
   readonly access: ClusterAccess;
   readonly store: Store;
   readonly log: Logger;
@@ -63,6 +63,7 @@ export function openControllerPlugins(parts: ControllerPluginsParts): Controller
       tasks ??= openTaskPool();
       return await (await tasks).run(plugin, module, input, task);
     },
+    kinds: options.kinds ?? [],
     follow: parts.follow,
     loaded: parts.loaded,
   });

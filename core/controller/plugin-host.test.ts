@@ -415,6 +415,14 @@ describe("reload", () => {
       [[a, telling("a", told)], "PLUGIN_DUPLICATE"],
       [[{ use: a, options: { unknown: 1 } }], "PLUGIN_OPTIONS"],
       [[a, telling("b", told, { needs: { podz: true } as never })], "PLUGIN_NEEDS"],
+      [
+        [
+          a,
+          telling("b", told, { needs: { pods: { fieldSelector: "a=1" } } }),
+          telling("c", told, { needs: { pods: { fieldSelector: "a=2" } } }),
+        ],
+        "PLUGIN_NEEDS",
+      ],
     ];
     for (const [plugins, code] of cases) {
       assert.equal((await failure(controller.reload(plugins))).code, code);

@@ -19,7 +19,16 @@ import { PluginPermissions } from "./plugin-permissions.ts";
 import type { PluginRunner, RunnerParts } from "./plugin-runner.ts";
 import { PluginServiceBoard } from "./plugin-services.ts";
 import { noticed, PluginSlot, type SlotHost } from "./plugin-slot.ts";
-import { bootTree, declarationsOf, fallbackName, isSameEntry, ordered, settleAll, stopAll } from "./plugin-slots.ts";
+import {
+  bootTree,
+  checkKinds,
+  declarationsOf,
+  fallbackName,
+  isSameEntry,
+  ordered,
+  settleAll,
+  stopAll,
+} from "./plugin-slots.ts";
 
 const STATS_DEADLINE_MS = 1000;
 
@@ -38,6 +47,8 @@ export interface PluginHostOptions {
   readonly namespaces: readonly string[] | undefined;
   readonly createRunner: (parts: RunnerParts, board: HookBoard) => Promise<PluginRunner>;
   readonly task: SiteParts["task"];
+  /** The embedder's own. */
+  readonly kinds: readonly AnyKind[];
   /** Makes the store follow these kinds beside the embedder's own. */
   readonly follow: (kinds: readonly AnyKind[]) => Promise<void>;
   /** Resolves when the caches of these kinds are complete or known to be out of reach. */
@@ -94,6 +105,7 @@ export class PluginHost {
       this.#slots = slots;
       try {
         await this.#loadAll(slots);
+        checkKinds(slots, this.#options.kinds);
         this.#takeOver(ordered(slots));
       } catch (error) {
         await stopAll(slots);
@@ -243,6 +255,7 @@ export class PluginHost {
     try {
       await this.#loadAll([...this.#fresh]);
       bootOrder(declarationsOf(next));
+      checkKinds(next, this.#options.kinds);
       const changed = [...this.#slots, ...next].filter((slot) => this.#fresh.has(slot) || !next.includes(slot));
       const touched = withDependants(new Set(changed.map(({ name }) => name)), declarationsOf(next));
       const again: PluginSlot[] = [];

@@ -1,5 +1,7 @@
 import { availableParallelism } from "node:os";
 import { isDeepStrictEqual } from "node:util";
+import { codeOf, FairleadError, messageOf } from "../errors.ts";
+import { type AnyKind, mergeKinds } from "../kinds/kind.ts";
 import { bootOrder } from "./boot-order.ts";
 import type { PluginDeclaration } from "./plugin-declaration.ts";
 import type { PluginEntry } from "./plugin-entry.ts";
@@ -43,6 +45,35 @@ export function ordered(slots: readonly PluginSlot[]): PluginSlot[] {
   const names = bootOrder(declarationsOf(slots)).map(({ name }) => name);
   const place = (slot: PluginSlot): number => (slot.state === "failed" ? names.length : names.indexOf(slot.name));
   return [...slots].sort((a, b) => place(a) - place(b));
+}
+
+/**
+ * Throws PLUGIN_NEEDS when two plugins, or a plugin and the embedder, want the same kind in ways that exclude each other.
+ * `own`: the embedder's kinds.
+ */
+export function checkKinds(slots: readonly PluginSlot[], own: readonly AnyKind[]): void {
+  const wanted = new Map<string, { readonly kind: AnyKind; readonly by: string }>();
+  const all = [
+    ...own.map((kind) => ({ kind, by: "the embedding program" })),
+    ...slots.flatMap(({ name, kinds, state }) =>
+      state === "failed" ? [] : kinds.map((kind) => ({ kind, by: `plugin "${name}"` })),
+    ),
+  ];
+  for (const { kind, by } of all) {
+    const before = wanted.get(kind.name);
+    if (before === undefined) {
+      wanted.set(kind.name, { kind, by });
+      continue;
+    }
+    try {
+      wanted.set(kind.name, { kind: mergeKinds([before.kind, kind]), by: `${before.by} and ${by}` });
+    } catch (error) {
+      throw new FairleadError("PLUGIN_NEEDS", `${by} cannot run beside ${before.by}: ${messageOf(error)}`, {
+        cause: error,
+        facts: { kind: kind.name, reason: codeOf(error) },
+      });
+    }
+  }
 }
 
 /** What those declare that loaded. */
