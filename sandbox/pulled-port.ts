@@ -3,7 +3,7 @@ import { MessageChannel, type MessagePort, receiveMessageOnPort } from "node:wor
 /** One end of a channel. Plain data for another thread: post it with its `port` in the transfer list. */
 export interface ChannelEnd {
   readonly port: MessagePort;
-  /** One word for each end, which counts what was posted to it. */
+  /** Two words for each end: what was posted to it, then what it has read. */
   readonly bells: SharedArrayBuffer;
   readonly side: 0 | 1;
 }
@@ -11,7 +11,7 @@ export interface ChannelEnd {
 /** Two ends that reach each other. */
 export function openChannel(): readonly [ChannelEnd, ChannelEnd] {
   const { port1, port2 } = new MessageChannel();
-  const bells = new SharedArrayBuffer(8);
+  const bells = new SharedArrayBuffer(16);
   return [
     { port: port1, bells, side: 0 },
     { port: port2, bells, side: 1 },
@@ -25,6 +25,8 @@ export interface PortListener {
   onFlood?(): void;
 }
 
+/** The words of what was read come after those of what was posted. */
+const READ = 2;
 /** Messages that are read before other work of the thread gets its turn. */
 const MAX_PER_TURN = 200;
 /** The same in time, milliseconds: messages can be large. */
@@ -63,6 +65,12 @@ export class PulledPort {
   /** Messages that could not be read. */
   get unreadable(): number {
     return this.#unreadable;
+  }
+
+  /** Messages that were sent and not yet read. */
+  get backlog(): number {
+    const other = 1 - this.#own;
+    return (Atomics.load(this.#bells, other) - Atomics.load(this.#bells, READ + other)) | 0;
   }
 
   /** Sends. Throws `DataCloneError` for what cannot be copied. Nothing happens when the port is closed. */
@@ -135,6 +143,7 @@ export class PulledPort {
     if (received === undefined) {
       return false;
     }
+    Atomics.add(this.#bells, READ + this.#own, 1);
     this.#listener.onMessage(received.message);
     return true;
   }

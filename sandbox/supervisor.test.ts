@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { test } from "node:test";
 import type { RpcPeer } from "./rpc.ts";
@@ -235,6 +239,25 @@ test("a stop while it hangs, starts or waits for its restart leaves nothing", as
   const ends = await Promise.all([hanging.thread.stop(50), starting.thread.stop(0), waiting.thread.stop()]);
   assert.deepEqual(ends, ["forced", "forced", "stopped"]);
   await assert.rejects(starting.thread.ready, { code: "THREAD_STOPPED" });
+});
+
+test("a thread that waits in native code is told as stuck, and goes when that ends", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "fairlead-stuck-"));
+  const pipe = join(folder, "pipe");
+  execFileSync("mkfifo", [pipe]);
+  try {
+    await using given = run();
+    const { thread, ask, until, states } = given;
+    await thread.ready;
+    await ask("read for ever", pipe);
+    assert.equal(await thread.stop(50), "stuck");
+    assert.deepEqual(states, ["ready", "stopping", "stuck"]);
+    writeFileSync(pipe, "");
+    await until("stopped");
+    assert.equal(await thread.stop(), "stopped");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test("what it prints is told to its supervisor only, and the end is kept for its crash", async () => {

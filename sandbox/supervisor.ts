@@ -51,7 +51,7 @@ export interface SupervisorOptions {
   /** A connection for a new life of the thread, before anything is received: say what it may ask. */
   readonly onConnect?: (rpc: RpcPeer) => void;
   readonly onState?: (state: SupervisedState, failure: FailureData | undefined) => void;
-  /** Each time the thread is gone. */
+  /** Each time the thread is gone, or could not be started. */
   readonly onEnd?: (end: ThreadEnd) => void;
   readonly onPrinted?: (text: string) => void;
 }
@@ -196,7 +196,7 @@ class Supervisor implements Supervised {
         },
       });
     } catch (error) {
-      this.#onCrash(failureOf(error), true);
+      this.#onEnd({ kind: "crashed", failure: failureOf(error), isLoading: true, printed: "" });
     }
   }
 
@@ -219,6 +219,9 @@ class Supervisor implements Supervised {
     this.#options.onEnd?.(end);
     if (this.#isStopping) {
       this.#failure = end.failure ?? this.#failure;
+      if (this.#state === "stuck") {
+        this.#setState("stopped");
+      }
       this.#atEnd();
       return;
     }

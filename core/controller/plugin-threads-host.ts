@@ -102,6 +102,8 @@ export function createThreadHost({ site, kinds, store }: ThreadHostParts): Threa
       await threads.get(id)?.stop();
       threads.delete(id);
     },
+    failed: (name, error) => site.failed(`messages of thread ${name}`, error),
+    dropped: (thread, dropped) => site.log("warn", { thread, dropped }, "messages to a plugin thread were dropped"),
     flooded(id) {
       const name = `a thread of plugin "${site.plugin}"`;
       threads.get(id)?.crash({ code: "THREAD_FLOOD", message: `${name}: it sends messages without end`, facts: {} });

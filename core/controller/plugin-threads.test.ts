@@ -24,6 +24,8 @@ function fakeHost(): Fake {
       last = news;
     },
     stop: async (id) => void told.push(`stop ${id}`),
+    failed: (name, error) => void told.push(`failed ${name} ${String(error)}`),
+    dropped: (name, count) => void told.push(`dropped ${name} ${count}`),
     flooded: (id) => void told.push(`flooded ${id}`),
     stopAll: async (deadlineMs) => void told.push(`stop all in ${deadlineMs}`),
   };
@@ -74,33 +76,87 @@ test("a thread that is given up, or stopped, before it was ready rejects", async
   await assert.rejects(stopped.ready, { code: "THREAD_STOPPED" });
 });
 
-test("messages go to the present life of the thread, and are lost while there is none", async () => {
+/** The other end of a life of the thread: hears, and answers. */
+function life(host: Fake, name: string): PulledPort {
+  const [near, far] = openChannel();
+  host.news().connected(near);
+  const port: PulledPort = new PulledPort(far, { onMessage: (message) => port.post(`${name} has ${message}`) });
+  return port;
+}
+
+/** Turns of the event loop until it holds: the ports wake nobody by themselves. */
+async function until(holds: () => boolean): Promise<void> {
+  const endsAt = performance.now() + 10_000;
+  while (!holds() && performance.now() < endsAt) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+test("messages go to the present life of the thread; while there is none they are dropped and counted", async () => {
   const host = fakeHost();
   const thread = createPluginThreads("dns", KINDS, host).spawn<string, string>(MODULE);
   const heard: string[] = [];
-  const both = Promise.withResolvers<void>();
-  thread.onMessage((message) => {
-    if (heard.push(message) === 2) {
-      both.resolve();
-    }
-  });
+  thread.onMessage((message) => heard.push(message));
   thread.post("lost");
-  for (const life of ["first", "second"]) {
-    const [near, far] = openChannel();
-    host.news().connected(near);
-    const port = new PulledPort(far, { onMessage: (message) => port.post(`${life} has ${message}`) });
+  for (const name of ["first", "second"]) {
+    const port = life(host, name);
+    host.news().ready();
     thread.post("hello");
-    // The ports do not keep the test alive.
-    const keep = setInterval(() => {}, 1000);
-    await new Promise((resolve) => setTimeout(resolve, 0));
-    while (heard.length < (life === "first" ? 1 : 2)) {
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    clearInterval(keep);
+    await until(() => heard.at(-1) === `${name} has hello`);
     port.close();
+    host.news().disconnected();
+    thread.post("lost");
+    thread.post("lost");
   }
-  await both.promise;
   assert.deepEqual(heard, ["first has hello", "second has hello"]);
+  assert.deepEqual(host.told, ["dropped server.js 1", "dropped server.js 2"]);
+  await thread.stop();
+});
+
+test("a listener that throws, or rejects, is the plugin's failure and nobody else's", async () => {
+  const host = fakeHost();
+  const thread = createPluginThreads("dns", KINDS, host).spawn<string, string>(MODULE);
+  const heard: string[] = [];
+  thread.onMessage(() => {
+    throw new Error("thrown");
+  });
+  thread.onMessage((async () => {
+    throw new Error("rejected");
+  }) as () => void);
+  thread.onMessage((message) => heard.push(message));
+  const port = life(host, "it");
+  thread.post("hello");
+  await until(() => host.told.length === 2);
+  assert.deepEqual(host.told, ["failed server.js Error: thrown", "failed server.js Error: rejected"]);
+  assert.deepEqual(heard, ["it has hello"]);
+  port.close();
+  await thread.stop();
+});
+
+test("what cannot go to a thread is refused with its place", async () => {
+  const host = fakeHost();
+  const threads = createPluginThreads("dns", KINDS, host);
+  assert.throws(() => threads.spawn(MODULE, { data: { log: () => {} } }), {
+    code: "RPC_NOT_CLONEABLE",
+    message: /data\.log is a function/,
+  });
+  const thread = threads.spawn<unknown, unknown>(MODULE);
+  const port = life(host, "it");
+  assert.throws(() => thread.post(() => {}), { code: "RPC_NOT_CLONEABLE" });
+  port.close();
+  await thread.stop();
+});
+
+test("a thread that does not read gets no more than a limited number of messages", async () => {
+  const host = fakeHost();
+  const thread = createPluginThreads("dns", KINDS, host).spawn<number, unknown>(MODULE);
+  const [near] = openChannel();
+  host.news().connected(near);
+  for (let i = 0; i < 100_010; i++) {
+    thread.post(i);
+  }
+  host.news().alive(true);
+  assert.deepEqual(host.told, ["dropped server.js 10"]);
   await thread.stop();
 });
 
@@ -112,10 +168,7 @@ test("a thread that sends without end is told to whoever runs it", async () => {
   for (let i = 0; i < 260_000; i++) {
     far.port.postMessage(i);
   }
-  const endsAt = performance.now() + 10_000;
-  while (host.told.length === 0 && performance.now() < endsAt) {
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+  await until(() => host.told.length > 0);
   assert.deepEqual(host.told, ["flooded 1"]);
   near.port.close();
 });

@@ -1,6 +1,7 @@
+import { notPlain } from "../../sandbox/plain-data.ts";
 import { type ChannelEnd, PulledPort } from "../../sandbox/pulled-port.ts";
 import type { PluginThread, PluginThreads, ThreadStart } from "../api/thread.ts";
-import { FairleadError } from "../errors.ts";
+import { FairleadError, messageOf } from "../errors.ts";
 
 /** What a thread of a plugin is started with. Plain data. */
 export interface ThreadOrder {
@@ -18,8 +19,10 @@ export interface ThreadNews {
   /** A new life of it, and the channel to it. */
   connected(channel: ChannelEnd): void;
   ready(): void;
-  /** It does not run at the moment, or does not answer; or it does again. */
+  /** It does not answer, or does again. */
   alive(isAlive: boolean): void;
+  /** It is gone, and will be started anew. */
+  disconnected(): void;
   /** It was given up, or could not be started at all. */
   gaveUp(error: Error): void;
 }
@@ -28,6 +31,10 @@ export interface ThreadNews {
 export interface ThreadHost {
   start(order: ThreadOrder, news: ThreadNews): void;
   stop(id: number): Promise<void>;
+  /** A listener of the plugin threw. */
+  failed(name: string, error: unknown): void;
+  /** So many messages to it were dropped, while it was started anew or did not keep up. */
+  dropped(name: string, count: number): void;
   /** It sends messages without end: it is ended and started anew like one that crashed. */
   flooded(id: number): void;
   stopAll(deadlineMs: number): Promise<void>;
@@ -70,7 +77,12 @@ export function createPluginThreads(
         threads.delete(thread);
         await host.stop(id);
       };
-      const thread = new SpawnedThread(stop, () => host.flooded(id));
+      const problem = notPlain(data, "data");
+      if (problem !== undefined) {
+        const message = `the thread "${name}" of plugin "${plugin}" cannot be started: ${problem}`;
+        throw new FairleadError("RPC_NOT_CLONEABLE", message, { facts: { plugin } });
+      }
+      const thread = new SpawnedThread({ id, name, host, stop });
       threads.add(thread);
       host.start({ id, module: module.href, name, store, data, maxHeapMb }, thread);
       // Messages are what the module and its plugin agreed on.
@@ -86,17 +98,27 @@ export function createPluginThreads(
   };
 }
 
+/** Messages that may be on their way to a thread; more are dropped. */
+const MAX_BACKLOG = 100_000;
+
+interface SpawnedParts {
+  readonly id: number;
+  readonly name: string;
+  readonly host: ThreadHost;
+  readonly stop: () => Promise<void>;
+}
+
 class SpawnedThread implements ThreadNews {
   readonly face: PluginThread<unknown, unknown>;
+  readonly #parts: SpawnedParts;
   readonly #ready = Promise.withResolvers<void>();
-  readonly #listeners: ((message: unknown) => void)[] = [];
+  readonly #listeners: ((message: unknown) => unknown)[] = [];
   #port: PulledPort | undefined;
   #isAlive = false;
+  #dropped = 0;
 
-  readonly #onFlood: () => void;
-
-  constructor(stop: () => Promise<void>, onFlood: () => void) {
-    this.#onFlood = onFlood;
+  constructor(parts: SpawnedParts) {
+    this.#parts = parts;
     // Whoever does not wait for it sees `alive`.
     this.#ready.promise.catch(() => {});
     const isAlive = (): boolean => this.#isAlive;
@@ -105,43 +127,47 @@ class SpawnedThread implements ThreadNews {
         return isAlive();
       },
       ready: this.#ready.promise,
-      post: (message, transfer) => {
-        // While it restarts there is nobody to hear it.
-        this.#port?.post(message, transfer);
-      },
+      post: (message, transfer) => this.#post(message, transfer),
       onMessage: (listener) => {
         this.#listeners.push(listener);
       },
       stop: async () => {
         this.close();
-        await stop();
+        await parts.stop();
       },
     };
   }
 
   connected(channel: ChannelEnd): void {
+    const { id, host } = this.#parts;
     this.#port?.close();
     this.#port = new PulledPort(channel, {
-      onMessage: (message) => {
-        for (const listener of this.#listeners) {
-          listener(message);
-        }
-      },
-      onFlood: this.#onFlood,
+      onMessage: (message) => this.#hear(message),
+      onFlood: () => host.flooded(id),
     });
   }
 
   ready(): void {
     this.#isAlive = true;
     this.#ready.resolve();
+    this.#tellDropped();
   }
 
   alive(isAlive: boolean): void {
     this.#isAlive = isAlive;
+    if (isAlive) {
+      this.#tellDropped();
+    }
+  }
+
+  /** Its life is over, and a new one has not begun. */
+  disconnected(): void {
+    this.#isAlive = false;
+    this.#port?.close();
+    this.#port = undefined;
   }
 
   gaveUp(error: Error): void {
-    this.#isAlive = false;
     this.#ready.reject(error);
     this.close();
   }
@@ -149,7 +175,43 @@ class SpawnedThread implements ThreadNews {
   close(): void {
     this.#isAlive = false;
     this.#ready.reject(new FairleadError("THREAD_STOPPED", "the thread was stopped before it was ready"));
-    this.#port?.close();
-    this.#port = undefined;
+    this.disconnected();
+  }
+
+  #post(message: unknown, transfer: readonly ArrayBuffer[] | undefined): void {
+    const port = this.#port;
+    if (port === undefined || port.backlog >= MAX_BACKLOG) {
+      this.#dropped++;
+      return;
+    }
+    try {
+      port.post(message, transfer);
+    } catch (cause) {
+      const { name } = this.#parts;
+      const text = `a message to the thread "${name}" cannot go there: ${messageOf(cause)}`;
+      throw new FairleadError("RPC_NOT_CLONEABLE", text, { cause, facts: { thread: name } });
+    }
+  }
+
+  #hear(message: unknown): void {
+    const { name, host } = this.#parts;
+    for (const listener of this.#listeners) {
+      try {
+        const answer = listener(message);
+        // A listener that is async by mistake must not end the process with its rejection.
+        if (answer instanceof Promise) {
+          answer.catch((error: unknown) => host.failed(name, error));
+        }
+      } catch (error) {
+        host.failed(name, error);
+      }
+    }
+  }
+
+  #tellDropped(): void {
+    if (this.#dropped > 0) {
+      this.#parts.host.dropped(this.#parts.name, this.#dropped);
+      this.#dropped = 0;
+    }
   }
 }

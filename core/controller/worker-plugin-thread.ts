@@ -10,7 +10,7 @@ import { createPluginContext } from "./plugin-context.ts";
 import { loadPlugin } from "./plugin-load.ts";
 import { createPluginThreads, type ThreadHost, type ThreadNews } from "./plugin-threads.ts";
 import type { StoreShare } from "./plugin-threads-store.ts";
-import { createRemoteSite } from "./remote-site.ts";
+import { createRemoteSite, type RemoteSite } from "./remote-site.ts";
 
 /** What the thread of a plugin is started with. */
 export interface WorkerPluginData {
@@ -25,6 +25,7 @@ export type RemoteThreadNews =
   | { readonly id: number; readonly kind: "connected"; readonly channel: ChannelEnd }
   | { readonly id: number; readonly kind: "ready" }
   | { readonly id: number; readonly kind: "alive"; readonly isAlive: boolean }
+  | { readonly id: number; readonly kind: "disconnected" }
   | { readonly id: number; readonly kind: "gave-up"; readonly code: string; readonly message: string };
 
 await enterSupervised<WorkerPluginData>(
@@ -46,7 +47,7 @@ await enterSupervised<WorkerPluginData>(
         options,
         kinds,
         reader: narrowReader(base, kinds),
-        threads: createPluginThreads(declaration.name, kinds, remoteThreads(rpc)),
+        threads: createPluginThreads(declaration.name, kinds, remoteThreads(rpc, site)),
         clock: realClock,
         changesCalled: site.changesCalled,
       });
@@ -64,7 +65,7 @@ await enterSupervised<WorkerPluginData>(
 );
 
 /** Threads that the plugin starts are run by the main thread: it watches them also while this one hangs. */
-function remoteThreads(rpc: RpcPeer): ThreadHost {
+function remoteThreads(rpc: RpcPeer, site: RemoteSite): ThreadHost {
   const threads = new Map<number, ThreadNews>();
   rpc.handle("thread.news", (given) => {
     const news = given as RemoteThreadNews;
@@ -78,6 +79,9 @@ function remoteThreads(rpc: RpcPeer): ThreadHost {
         return;
       case "alive":
         thread?.alive(news.isAlive);
+        return;
+      case "disconnected":
+        thread?.disconnected();
         return;
       case "gave-up":
         thread?.gaveUp(new FairleadError(news.code, news.message));
@@ -95,6 +99,8 @@ function remoteThreads(rpc: RpcPeer): ThreadHost {
       await rpc.request("thread.stop", id);
       threads.delete(id);
     },
+    failed: (name, error) => site.failed(`messages of thread ${name}`, error),
+    dropped: (thread, dropped) => site.log("warn", { thread, dropped }, "messages to a plugin thread were dropped"),
     flooded: (id) => void rpc.event("thread.flooded", id),
     // The main thread ends them with the plugin.
     stopAll: () => Promise.resolve(),

@@ -289,6 +289,7 @@ function serveThreads(rpc: RpcPeer, threads: ThreadHost): void {
       connected: (channel) => tell({ id, kind: "connected", channel }),
       ready: () => tell({ id, kind: "ready" }),
       alive: (isAlive) => tell({ id, kind: "alive", isAlive }),
+      disconnected: () => tell({ id, kind: "disconnected" }),
       gaveUp: (error) => tell({ id, kind: "gave-up", code: codeOf(error), message: error.message }),
     });
   });
