@@ -30,6 +30,12 @@ export const BENCHES: readonly Bench[] = [
     summary: "latency of a web service while it loads 10,000 pods, beside the same service alone",
     run: async (options) => (await import("./embed.ts")).benchEmbed(options),
   },
+  childBench({
+    name: "isolation",
+    summary: "a plugin in a thread of its own: memory, start, and what others feel while one does harm",
+    title: "Isolation of plugins",
+    file: "isolation",
+  }),
   {
     name: "image",
     summary: "the container image under runc: start, memory and CPU as its cgroup counts them",
