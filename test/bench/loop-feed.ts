@@ -36,15 +36,21 @@ export class PodFeed {
   readonly kubeconfig: string;
   readonly #server: Http2SecureServer;
   readonly #pods: readonly PodFrames[];
+  readonly #podsPerSecond: number;
   readonly #sessions = new Set<ServerHttp2Session>();
   readonly #watches = new Set<ServerHttp2Stream>();
   #version = FIRST_VERSION;
   #next = 0;
   #isReady = true;
 
-  private constructor(server: Http2SecureServer, caPem: string, pods: readonly PodFrames[]) {
+  private constructor(
+    server: Http2SecureServer,
+    caPem: string,
+    frames: { readonly pods: readonly PodFrames[]; readonly perSecond: number },
+  ) {
     this.#server = server;
-    this.#pods = pods;
+    this.#pods = frames.pods;
+    this.#podsPerSecond = frames.perSecond;
     // server.address() is text only for pipes.
     this.kubeconfig = kubeconfigOf((server.address() as AddressInfo).port, caPem);
     server.on("session", (session) => {
@@ -56,13 +62,13 @@ export class PodFeed {
     });
   }
 
-  /** Encodes the pods and listens on a free port of loopback. */
-  static async start(pods: number, size: PodSize): Promise<PodFeed> {
+  /** Encodes the pods and listens on a free port of loopback. Default: they are sent as fast as the client reads. */
+  static async start(pods: number, size: PodSize, podsPerSecond = Number.POSITIVE_INFINITY): Promise<PodFeed> {
     const { caPem, certPem, keyPem } = await testCertificates();
     const frames = Array.from({ length: pods }, (_, index) => framesOf(index, size));
     const server = createSecureServer({ cert: certPem, key: keyPem });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    return new PodFeed(server, caPem, frames);
+    return new PodFeed(server, caPem, { pods: frames, perSecond: podsPerSecond });
   }
 
   /** Sends one update to all watches; gives its version. Each pod once before any twice. */
@@ -110,7 +116,11 @@ export class PodFeed {
 
   /** The objects, then the mark that they were all. No update is made meanwhile, so that none is missed. */
   async #sendAll(stream: ServerHttp2Stream): Promise<void> {
-    for (const pod of this.#pods) {
+    const startedAtMs = performance.now();
+    for (const [sent, pod] of this.#pods.entries()) {
+      while (sent > ((performance.now() - startedAtMs) * this.#podsPerSecond) / 1000) {
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
       if (!stream.write(withVersion(pod.added, this.#version))) {
         await new Promise((resolve) => stream.once("drain", resolve));
       }

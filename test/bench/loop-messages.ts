@@ -2,7 +2,7 @@ import type { PodSize } from "./loop-pods.ts";
 
 /** To the process that holds the API server. */
 export type ToServer =
-  | { readonly kind: "load"; readonly pods: number; readonly size: PodSize }
+  | { readonly kind: "load"; readonly pods: number; readonly size: PodSize; readonly podsPerSecond?: number }
   /** Updates pods one after the other, each once before any twice. */
   | { readonly kind: "churn"; readonly ratePerSecond: number; readonly forMs: number }
   | { readonly kind: "stop" };

@@ -44,8 +44,9 @@ export class Subject {
 export class Server {
   readonly #child = forkBuilt("loop-server");
 
-  async load(pods: number, size: PodSize): Promise<string> {
-    this.#send({ kind: "load", pods, size });
+  /** Without `podsPerSecond` they are sent as fast as the client reads. Gives the path of a kubeconfig. */
+  async load(pods: number, size: PodSize, podsPerSecond?: number): Promise<string> {
+    this.#send({ kind: "load", pods, size, podsPerSecond });
     // Only loop-server.ts talks on this channel, in the types of loop-messages.ts.
     return ((await answer(this.#child, "loaded")) as Extract<FromServer, { kind: "loaded" }>).kubeconfig;
   }

@@ -9,9 +9,9 @@ class LoopServer {
   #feed: PodFeed | undefined;
   #folder = "";
 
-  async load(pods: number, size: PodSize): Promise<void> {
+  async load(pods: number, size: PodSize, podsPerSecond?: number): Promise<void> {
     this.#folder = await mkdtemp(join(tmpdir(), "fairlead-bench-"));
-    this.#feed = await PodFeed.start(pods, size);
+    this.#feed = await PodFeed.start(pods, size, podsPerSecond);
     const kubeconfig = join(this.#folder, "kubeconfig.yaml");
     await writeFile(kubeconfig, this.#feed.kubeconfig, { mode: 0o600 });
     say({ kind: "loaded", kubeconfig });
@@ -49,7 +49,7 @@ const server = new LoopServer();
 process.on("message", async (message: ToServer) => {
   switch (message.kind) {
     case "load":
-      await server.load(message.pods, message.size);
+      await server.load(message.pods, message.size, message.podsPerSecond);
       return;
     case "churn":
       await server.churn(message.ratePerSecond, message.forMs);
