@@ -183,3 +183,40 @@ test("several controllers live side by side, each with its own plugins", async (
   await controllers[0].stop();
   assert.equal(await controllers[1].services.use<Fragile>("fragile").well(), true);
 });
+
+test("after twenty lives of a controller with plugins no thread, socket or timer is left", async () => {
+  const resources = (): number => process.getActiveResourcesInfo().filter((name) => name !== "Immediate").length;
+  const busy: AnyPlugin = {
+    name: "busy",
+    apiVersion: "fairlead/v1",
+    needs: { pods: true },
+    permissions: [{ apiGroups: [""], resources: ["configmaps"], verbs: ["list"] }],
+    setup({ hooks, timers, kube, events, services }) {
+      hooks.changes("pods").tap(() => {});
+      timers.every("1ms", async () => {
+        await kube.list({ apiVersion: "v1", plural: "configmaps" }).next();
+      });
+      hooks.synced.tap(() => {
+        events.normal({ apiVersion: "v1", kind: "Pod", namespace: "default", name: "a", uid: "a" }, "Seen", "seen");
+        void services
+          .use<{ never: () => void }>("fragile")
+          .never()
+          .catch(() => {});
+      });
+    },
+  };
+  const life = async (): Promise<void> => {
+    const controller = make([busy, module("fragile", FRAGILE), { ...module("inline", FRAGILE), isolation: "inline" }]);
+    await controller.start();
+    await controller.reload([busy]);
+    await controller.stop();
+  };
+  await life();
+  server.dropConnections();
+  const before = resources();
+  for (let i = 0; i < 20; i++) {
+    await life();
+  }
+  server.dropConnections();
+  await log.until(() => resources() <= before);
+});
