@@ -15,8 +15,7 @@ import {
   service,
   statefulSet,
 } from "../../core/testing/index.ts";
-import plugin from "./index.ts";
-import type { InventoryHandlers } from "./service.ts";
+import plugin, { type InventoryHandlers } from "./index.ts";
 
 const MODULE = new URL("./index.ts", import.meta.url);
 const cart = deployment("shop/cart", { replicas: 2 });

@@ -9,6 +9,9 @@ import { podSource } from "./pod-source.ts";
 import { summary } from "./queries.ts";
 import { inventoryHandlers } from "./service.ts";
 
+export type * from "./answers.ts";
+export type { InventoryHandlers } from "./service.ts";
+
 const needs = {
   pods: ["phase", "nodeName", "labels", "owners", "ready"],
   nodes: ["ready", "unschedulable"],

@@ -1,4 +1,3 @@
-import type { ServiceOf } from "../../core/api/index.ts";
 import type { InventoryModel } from "./model.ts";
 import * as queries from "./queries.ts";
 import { checked, Requests } from "./requests.ts";
@@ -39,4 +38,3 @@ export function inventoryHandlers(model: InventoryModel, pods: queries.PodSource
 
 /** The service as other plugins use it: `services.use<InventoryHandlers>("inventory")`. */
 export type InventoryHandlers = ReturnType<typeof inventoryHandlers>;
-export type InventoryService = ServiceOf<InventoryHandlers>;
