@@ -26,7 +26,7 @@ const PLUGIN = (name: string): string => `
     setup({ options, log, hooks, metrics }) {
       if (options.fails) throw new Error("does not want to");
       metrics.gauge("mark", "As set by the options.").set(options.mark ?? 0);
-      log.info({ mark: options.mark }, "set up");
+      log.info({ mark: options.mark, said: "the word is " + options.word }, "set up");
       hooks.stop.tap(() => {
         log.info({}, "told to stop");
         return options.hangs ? new Promise((resolve) => setTimeout(resolve, 60_000)) : undefined;
@@ -38,7 +38,7 @@ const PLUGIN = (name: string): string => `
 class Run extends ProgramRun {
   readonly folder: string;
 
-  constructor(name: string, yaml: string, args: readonly string[] = []) {
+  constructor(name: string, yaml: string, args: readonly string[] = [], env: Readonly<Record<string, string>> = {}) {
     const folder = join(root, name);
     mkdirSync(folder);
     writeFileSync(join(folder, "kubeconfig"), server.kubeconfig());
@@ -46,7 +46,7 @@ class Run extends ProgramRun {
       writeFileSync(join(folder, `${plugin}.mjs`), PLUGIN(plugin));
     }
     writeFileSync(join(folder, "fairlead.yaml"), `${HEAD}${yaml}`);
-    super(["run", ...args], { folder, env: { KUBECONFIG: join(folder, "kubeconfig") } });
+    super(["run", ...args], { folder, env: { ...env, KUBECONFIG: join(folder, "kubeconfig") } });
     this.folder = folder;
   }
 
@@ -140,6 +140,16 @@ test("flags win over the file, after a reload too", async () => {
     .map((text) => JSON.parse(text));
   assert.deepEqual(Object.keys(lines.at(-1).objects), ["configmaps"]);
   assert.ok(lines.some(({ type }) => type === "status"));
+});
+
+test("values that come from the environment or a file are in no line of the log", async () => {
+  const yaml = `plugins:\n${ONE('mark: 1, word: "${SECRET_WORD}"')}`;
+  await using run = new Run("secret", yaml, ["--log-level", "debug"], { SECRET_WORD: 'open"sesame' });
+  const { said } = await run.said("set up");
+  assert.equal(said, "the word is [redacted]");
+  await run.said("cluster followed");
+  run.signal("SIGTERM");
+  assert.equal((await run.ended).stderr.includes("sesame"), false);
 });
 
 test("a second signal ends at once what does not want to end", async () => {

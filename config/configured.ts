@@ -7,6 +7,7 @@ import { ConfigState } from "./config-state.ts";
 import { type ConfiguredController, configChanges, toControllerOptions } from "./file/controller-options.ts";
 import { type LoadedConfig, loadConfig } from "./file/load.ts";
 import { problemLine } from "./file/problem.ts";
+import { redactText } from "./file/redaction.ts";
 import { type ConfigWatch, watchConfig } from "./file/watch.ts";
 import { follow } from "./follow.ts";
 import { openLog, type ProgramLog } from "./log.ts";
@@ -29,7 +30,10 @@ export async function runConfigured(run: ConfiguredRun, parsed: ParsedOptions, c
   const how = followOptionsOf(parsed, context, run.title, "log");
   const config = await loadConfig(run.path);
   const options = await withFlags(toControllerOptions(config), parsed);
-  const log = openLog({ level: levelOf(config, parsed), signal: true });
+  let watching: ConfigWatch | undefined;
+  const secrets = new Set(config.secrets);
+  const redact = (line: string): string => redactText(line, secrets);
+  const log = openLog({ level: levelOf(config, parsed), signal: true, redact });
   try {
     const state = new ConfigState();
     const controller = createController({
@@ -42,8 +46,7 @@ export async function runConfigured(run: ConfiguredRun, parsed: ParsedOptions, c
       metrics: options.status === undefined ? undefined : { more: state.metrics },
     });
     log.info({ files: config.files }, "configuration read");
-    const live: Live = { controller, log, state, parsed };
-    let watching: ConfigWatch | undefined;
+    const live: Live = { controller, log, state, parsed, secrets };
     context.onHangup(() => void watching?.reload()); // tells its failures by onError
     await follow(controller, { ...how, log }, context, () => {
       watching = watchFiles(run.path, config, live);
@@ -60,6 +63,8 @@ interface Live {
   readonly log: ProgramLog;
   readonly state: ConfigState;
   readonly parsed: ParsedOptions;
+  /** Values that no line of the log may have; those of former configurations stay. */
+  readonly secrets: Set<string>;
 }
 
 function watchFiles(path: string, current: LoadedConfig, live: Live): ConfigWatch {
@@ -68,6 +73,9 @@ function watchFiles(path: string, current: LoadedConfig, live: Live): ConfigWatc
   return watchConfig(path, {
     current,
     async onChange(next) {
+      for (const secret of next.secrets) {
+        live.secrets.add(secret);
+      }
       const { plugins } = await withFlags(toControllerOptions(next), live.parsed);
       await live.controller.reload(plugins);
       log.level = levelOf(next, live.parsed);

@@ -14,6 +14,8 @@ export interface ProgramLogOptions {
   readonly level: LogLevel;
   /** Where lines go. Default: stderr of the process, written by a thread of its own. */
   readonly write?: (line: string) => void;
+  /** Hides secrets that are known by their value; gets each line as JSON. Default: only those known by name or form are. */
+  readonly redact?: (line: string) => string;
   /** SIGUSR2 goes to "debug" and, sent again, back. Default false. */
   readonly signal?: boolean;
 }
@@ -37,9 +39,10 @@ interface LineSink {
  * because of what is logged, nor when nobody reads any more.
  */
 export function openLog(options: ProgramLogOptions): ProgramLog {
-  const { write } = options;
+  const { write, redact } = options;
   const sink = write === undefined ? stderrThread() : { write, close: () => Promise.resolve() };
-  const log = new PinoLog(pino({ level: options.level, base: null }, sink), sink);
+  const lines = redact === undefined ? sink : { write: (line: string) => sink.write(redact(line)) };
+  const log = new PinoLog(pino({ level: options.level, base: null }, lines), sink);
   if (options.signal === true) {
     log.listenToSignal();
   }
