@@ -19,12 +19,14 @@ test("while kinds are exchanged and dropped, threads read whole kinds and are to
   const writer = store.writer();
   const start = async (id: number): Promise<Worker> => {
     const worker = new Worker(new URL("./live-stress-reader.test-support.ts", import.meta.url), {
-      workerData: { handle: store.handle(), count: COUNT, id },
+      workerData: { handle: store.handle(), count: COUNT, id, drops },
     });
     worker.on("error", (error) => errors.push(error));
     await once(worker, "message");
     return worker;
   };
+  /** 1 once the kind is dropped now and then, so that nothing of it may be seen. */
+  const drops = new Int32Array(new SharedArrayBuffer(4));
   let round = 0;
   const fill = (kind: KindWriter): void => {
     round++;
@@ -56,7 +58,8 @@ test("while kinds are exchanged and dropped, threads read whole kinds and are to
     for (let i = 0; i < 20; i++) {
       exchange();
       writer.maintain(round * 250);
-      if (i === 10) {
+      if (i === 10 && performance.now() > end - MS / 2) {
+        Atomics.store(drops, 0, 1);
         writer.drop(current);
         writer.commit();
         current = writer.open(PLANS[1]);
