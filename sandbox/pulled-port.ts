@@ -34,7 +34,7 @@ const MAX_TURN_MS = 2;
 /** Looked at every so many messages. */
 const CLOCK_EVERY = 8;
 /** Messages without a pause that are called a flood. */
-const FLOOD = 250_000;
+const FLOOD = 100_000;
 const MAX_LAST_WORDS = 2000;
 /** Longest sleep, in case that a wake-up is lost. */
 const SLEEP_MS = 1000;

@@ -1,4 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
+import { Allowance } from "./allowance.ts";
 import { failureOf, type MakeError } from "./failure.ts";
 import type { ChannelEnd } from "./pulled-port.ts";
 import { RpcPeer } from "./rpc.ts";
@@ -21,6 +22,8 @@ export interface SupervisedSide<Data> {
 }
 
 const MAX_PRINTED = 2000;
+const PRINTS_PER_SECOND = 200;
+const PRINTS_AT_ONCE = 1000;
 
 /**
  * Call once, at once, in the module that `supervise` runs; `setup` brings the thread to life, and what it throws is told to
@@ -84,10 +87,13 @@ async function collect(): Promise<void> {
 
 /** What the thread prints is told to its supervisor: the streams of a thread are fed through its starter without any limit. */
 function printTo(rpc: RpcPeer): void {
+  const allowance = new Allowance(PRINTS_PER_SECOND, PRINTS_AT_ONCE);
   for (const stream of [process.stdout, process.stderr]) {
     stream.write = (chunk: unknown, ...more: readonly unknown[]): boolean => {
-      const text = typeof chunk === "string" ? chunk : Buffer.from(chunk as Uint8Array).toString("utf8");
-      rpc.event("printed", text.slice(0, MAX_PRINTED));
+      if (allowance.take()) {
+        const text = typeof chunk === "string" ? chunk : Buffer.from(chunk as Uint8Array).toString("utf8");
+        rpc.event("printed", text.slice(0, MAX_PRINTED));
+      }
       const done = more.findLast((one) => typeof one === "function");
       if (done !== undefined) {
         process.nextTick(done);

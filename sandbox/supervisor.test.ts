@@ -82,7 +82,7 @@ function run(start: object = {}, options: Partial<SupervisorOptions> = {}): Run 
   };
 }
 
-/** The longest time that this thread's loop stood still while `during` went on, milliseconds. */
+/** The longest time that this thread's loop stood still while `during` went on, milliseconds. Unprotected it is seconds. */
 async function longestDelay(during: () => Promise<unknown>): Promise<number> {
   const delay = monitorEventLoopDelay({ resolution: 5 });
   delay.enable();
@@ -285,7 +285,7 @@ for (const [order, done] of [
       await ask("do", order);
       await finished;
     });
-    assert.ok(delay < 250, `the loop stood still for ${delay.toFixed(0)} ms`);
+    assert.ok(delay < 500, `the loop stood still for ${delay.toFixed(0)} ms`);
   });
 }
 

@@ -1,9 +1,9 @@
+import { Allowance } from "../../sandbox/allowance.ts";
 import { failureOf } from "../../sandbox/failure.ts";
 import type { RpcPeer } from "../../sandbox/rpc.ts";
 import type { EventSubject, TaskOptions } from "../api/context.ts";
 import type { DeclaredHookOptions, Tap } from "../api/hooks.ts";
 import { codeOf, FairleadError } from "../errors.ts";
-import type { LogFields } from "../log.ts";
 import type { PluginSite, SiteDeclaredHook, SiteHook } from "./plugin-site.ts";
 import { plainFields } from "./remote-site-log.ts";
 import { MetricBatch } from "./remote-site-metrics.ts";
@@ -25,6 +25,9 @@ export interface RemoteSite extends PluginSite {
 /** A hook answers by its own deadline on the main thread; this only keeps a call from being remembered for ever. */
 const CALL_MS = 120_000;
 const FLUSH_MS = 1000;
+/** Log lines, events and errors of one plugin. */
+const TOLD_PER_SECOND = 500;
+const TOLD_AT_ONCE = 2000;
 
 /**
  * The site of a plugin over a connection to the main thread, where `serveSite` is the other end. What is declared here and
@@ -55,8 +58,15 @@ export function createRemoteSite(plugin: string, rpc: RpcPeer): RemoteSite {
   });
   rpc.handle("site.flush", () => flush());
 
+  // Reading them takes the main thread's time, whatever becomes of them there.
+  const allowance = new Allowance(TOLD_PER_SECOND, TOLD_AT_ONCE);
+  const tell = (method: string, given: () => unknown): void => {
+    if (allowance.take()) {
+      rpc.event(method, given());
+    }
+  };
   const failed = (where: string, error: unknown): void => {
-    rpc.event("site.failed", { where, error: failureOf(error) });
+    tell("site.failed", () => ({ where, error: failureOf(error) }));
   };
   const declare = (method: string, given: unknown): void => {
     const answer = rpc.request(method, given, { deadlineMs: CALL_MS }).catch((error: unknown) => {
@@ -70,18 +80,18 @@ export function createRemoteSite(plugin: string, rpc: RpcPeer): RemoteSite {
     void answer.finally(() => pending.delete(answer));
   };
   const log: PluginSite["log"] = (level, fields, message) => {
-    rpc.event("site.log", { level, fields: plainFields(fields), message: String(message) });
+    tell("site.log", () => ({ level, fields: plainFields(fields), message: String(message) }));
   };
   const flush = (): void => {
     const batch = metrics.take();
     if (batch !== undefined) {
       rpc.event("site.metrics", batch);
     }
-    const { droppedEvents } = rpc.figures;
-    if (droppedEvents > toldDropped) {
-      const lines: LogFields = { dropped: droppedEvents - toldDropped };
-      toldDropped = droppedEvents;
-      log("warn", lines, "log lines, events or metrics of the plugin came too fast and were dropped");
+    const dropped = rpc.figures.droppedEvents + allowance.refused - toldDropped;
+    const message = "log lines, events or metrics of the plugin came too fast and were dropped";
+    // Tried again the next time when there is no room for it either.
+    if (dropped > 0 && rpc.event("site.log", { level: "warn", fields: { dropped }, message })) {
+      toldDropped += dropped;
     }
   };
   const timer = setInterval(flush, FLUSH_MS);
@@ -117,7 +127,7 @@ export function createRemoteSite(plugin: string, rpc: RpcPeer): RemoteSite {
         .request("site.kube", call, { deadlineMs: 0, signal })
         .catch(asAborted("KUBE_ABORTED", "the caller's signal ended the request")),
     event(type: "Normal" | "Warning", about: EventSubject, reason: string, message: string): void {
-      rpc.event("site.event", { type, about, reason, message });
+      tell("site.event", () => ({ type, about, reason, message }));
     },
     task(module: URL, input: unknown, options: TaskOptions = {}): Promise<unknown> {
       const { transfer = [], timeoutMs, signal } = options;

@@ -277,7 +277,7 @@ describe("a plugin in a thread of its own", () => {
       assert.equal(await unruly.echo("after"), "after");
       await log.waitFor(/came too fast and were dropped/);
       delay.disable();
-      assert.ok(delay.max / 1e6 < 250, `the loop stood still for ${(delay.max / 1e6).toFixed(0)} ms`);
+      assert.ok(delay.max / 1e6 < 500, `the loop stood still for ${(delay.max / 1e6).toFixed(0)} ms`);
     });
   }
 });
@@ -349,7 +349,7 @@ for (const isolation of ["inline", "worker"] as const) {
         assert.equal(await unruly.echo(i), i);
       }
       delay.disable();
-      assert.ok(delay.max / 1e6 < 250, `the loop stood still for ${(delay.max / 1e6).toFixed(0)} ms`);
+      assert.ok(delay.max / 1e6 < 500, `the loop stood still for ${(delay.max / 1e6).toFixed(0)} ms`);
     });
   });
 }
