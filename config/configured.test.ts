@@ -24,6 +24,8 @@ const PLUGIN = (name: string): string => `
   export default {
     name: "${name}", apiVersion: "fairlead/v1", needs: { pods: ["phase"] }, options,
     setup({ options, log, hooks, metrics }) {
+      log.debug({}, "setting up");
+      if (options.waits) return new Promise(() => {});
       if (options.fails) throw new Error("does not want to");
       metrics.gauge("mark", "As set by the options.").set(options.mark ?? 0);
       log.info({ mark: options.mark, said: "the word is " + options.word }, "set up");
@@ -130,16 +132,21 @@ test("SIGHUP reads the file at once; what needs a restart is said", async () => 
 });
 
 test("flags win over the file, after a reload too", async () => {
-  const flags = ["--log-level", "warn", "--kinds", "configmaps", "--output", "json", "--status-every", "50ms"];
-  await using run = new Run("flags", "kinds: [pods]\n", [...flags, "--for", "1s"]);
-  const { code, stdout, stderr } = await run.ended;
-  assert.deepEqual([code, stderr], [0, ""]);
+  const silent = (plugins: string): string => `kinds: [pods]\nlog: { level: silent }\n${plugins}`;
+  const flags = ["--log-level", "info", "--kinds", "configmaps", "--output", "json"];
+  await using run = new Run("flags", silent(""), flags);
+  await run.said("configuration read");
+  run.write(silent(`plugins:\n${ONE("mark: 1")}`));
+  await run.said("configuration reloaded");
+  run.signal("SIGTERM");
+  const { code, stdout } = await run.ended;
+  assert.equal(code, 0);
   const lines = stdout
     .trim()
     .split("\n")
     .map((text) => JSON.parse(text));
-  assert.deepEqual(Object.keys(lines.at(-1).objects), ["configmaps"]);
-  assert.ok(lines.some(({ type }) => type === "status"));
+  assert.deepEqual(Object.keys(lines.at(-1).objects).sort(), ["configmaps", "pods"]);
+  assert.deepEqual(Object.keys(lines.find(({ type }) => type === "synced").objects), ["configmaps"]);
 });
 
 test("values that come from the environment or a file are in no line of the log", async () => {
@@ -150,6 +157,23 @@ test("values that come from the environment or a file are in no line of the log"
   await run.said("cluster followed");
   run.signal("SIGTERM");
   assert.equal((await run.ended).stderr.includes("sesame"), false);
+});
+
+test("a change that is under way does not hold up the end", async () => {
+  await using run = new Run("under-way", `plugins:\n${ONE("mark: 1")}`, ["--log-level", "debug"]);
+  await run.said("cluster followed");
+  const before = run.lines.length;
+  run.write(`plugins:\n  - { use: ./one.mjs, setupTimeoutMs: 20s, options: { waits: true } }\n`);
+  await run.said("setting up", before);
+  const toldAtMs = performance.now();
+  run.signal("SIGTERM");
+  const { code } = await run.ended;
+  assert.equal(code, 0);
+  assert.ok(performance.now() - toldAtMs < 15_000);
+  assert.deepEqual(
+    run.lines.filter(({ level }) => level >= 50).map(({ msg }) => msg),
+    [],
+  );
 });
 
 test("a second signal ends at once what does not want to end", async () => {

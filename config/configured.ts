@@ -46,7 +46,7 @@ export async function runConfigured(run: ConfiguredRun, parsed: ParsedOptions, c
       metrics: options.status === undefined ? undefined : { more: state.metrics },
     });
     log.info({ files: config.files }, "configuration read");
-    const live: Live = { controller, log, state, parsed, secrets };
+    const live: Live = { controller, log, state, parsed, secrets, signal: context.signal };
     context.onHangup(() => void watching?.reload()); // tells its failures by onError
     await follow(controller, { ...how, log }, context, () => {
       watching = watchFiles(run.path, config, live);
@@ -65,6 +65,8 @@ interface Live {
   readonly parsed: ParsedOptions;
   /** Values that no line of the log may have; those of former configurations stay. */
   readonly secrets: Set<string>;
+  /** Aborted when the program is told to end. */
+  readonly signal: AbortSignal;
 }
 
 function watchFiles(path: string, current: LoadedConfig, live: Live): ConfigWatch {
@@ -88,6 +90,10 @@ function watchFiles(path: string, current: LoadedConfig, live: Live): ConfigWatc
       }
     },
     onError(error, problems) {
+      if (live.signal.aborted) {
+        log.debug({ code: error.code }, "a change of the configuration was given up: the program ends");
+        return;
+      }
       state.refused(error.message);
       const detail = problems.length === 0 ? error.message : undefined;
       const lines = problems.map(problemLine);

@@ -46,18 +46,20 @@ export async function follow(
   const startedAt = performance.now();
   const seconds = (): number => (performance.now() - startedAt) / 1000;
   const display = displayOf(options, context.out);
+  let live: AsyncDisposable | undefined;
   try {
     await load(controller, options, context.signal, () => display.loading(kindRows(controller), seconds()));
     if (!context.signal.aborted) {
       display.synced(kindRows(controller), seconds());
-      await using _live = onStarted?.();
+      live = onStarted?.();
       await untilEnd(options, context.signal, display.statusEveryMs, () =>
         display.status(kindRows(controller), seconds()),
       );
     }
   } finally {
     const last: ClusterTotals = totals(kindRows(controller));
-    await controller.stop();
+    // Both at once: what is still being taken over ends with the controller.
+    await Promise.all([live?.[Symbol.asyncDispose](), controller.stop()]);
     display.end(last, seconds());
   }
 }
