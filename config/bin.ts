@@ -86,4 +86,6 @@ async function main(args: readonly string[]): Promise<number> {
 // A reader that goes away (`fairlead run | head`) is an end, not a crash.
 process.stdout.on("error", (error) => process.exit(codeOf(error) === "EPIPE" ? EXIT.ok : EXIT.failed));
 
-process.exitCode = await main(process.argv.slice(2));
+const code = await main(process.argv.slice(2));
+// A module that was only looked at may have left a timer or a socket: written out, then ended.
+process.stdout.write("", () => process.stderr.write("", () => process.exit(code)));

@@ -1,5 +1,6 @@
 import { didYouMean } from "../../core/nearest.ts";
 import { plainScalar } from "./environment.ts";
+import { isSecretName, REDACTED } from "./redaction.ts";
 import type { ConfigNode, PathStep } from "./tree.ts";
 import { nodeAt } from "./tree.ts";
 
@@ -45,7 +46,8 @@ const NOUNS: Readonly<Record<string, string>> = {
 
 /** One issue in our words; undefined when the value is a place that is told already. `root` is the value that was checked. */
 export function issueText(issue: SchemaIssue, root: ConfigNode): string {
-  const node = nodeAt(root, issue.path);
+  const last = issue.path.at(-1);
+  const node = hidden(nodeAt(root, issue.path), typeof last === "string" && isSecretName(last));
   if (!MADE_BY_ZOD.test(issue.message)) {
     return issue.message;
   }
@@ -71,6 +73,13 @@ export function issueText(issue: SchemaIssue, root: ConfigNode): string {
   }
 }
 
+/** A secret that is written in the file is shown as little as one from elsewhere. */
+function hidden(node: ConfigNode | undefined, isSecret: boolean): ConfigNode | undefined {
+  return isSecret && node?.kind === "scalar" && node.value !== null && node.written === undefined
+    ? { ...node, written: REDACTED }
+    : node;
+}
+
 function typeText(issue: SchemaIssue, node: ConfigNode | undefined): string {
   const wanted = nounOf(issue.format === "safeint" ? "int" : issue.expected);
   if (node === undefined) {
@@ -92,7 +101,9 @@ function slipHint(expected: string | undefined, node: ConfigNode): string {
     return "; remove the key or give it a value";
   }
   if (expected === "string") {
-    return node.written === undefined ? "; write it in quotes" : `; write "${node.written}" in quotes`;
+    return node.written === undefined || node.written === REDACTED
+      ? "; write it in quotes"
+      : `; write "${node.written}" in quotes`;
   }
   const isQuoted = typeof node.value === "string" && !node.plain && typeof plainScalar(node.value) === expected;
   return isQuoted ? "; write it without quotes" : "";

@@ -82,7 +82,7 @@ test("files made to exhaust a reader end quickly", async () => {
     const began = performance.now();
     const problems = await problemsIn(write(`${name}.yaml`, text));
     assert.ok(problems.length > 0 && problems.length < 50, `${name}: ${problems.length} problems`);
-    assert.ok(performance.now() - began < 20_000, `${name} took ${performance.now() - began} ms`);
+    assert.ok(performance.now() - began < 30_000, `${name} took ${performance.now() - began} ms`);
   }
 });
 
@@ -201,7 +201,7 @@ status: { token: "\${STATUS}" }
   );
   const shown = JSON.stringify(effectiveConfig(config));
   assert.doesNotMatch(shown, /top-secret|hidden|192\.0\.2\.1/);
-  assert.equal(config.redact("GET https://192.0.2.1:6443 top-secret"), "GET https://[redacted]:6443 [redacted]");
+  assert.equal(config.redact("GET https://192.0.2.1:6443 top-secret"), "GET [redacted] [redacted]");
 });
 
 test("a disabled plugin is checked and not run", async () => {

@@ -153,7 +153,8 @@ export class NodeReader {
       this.#wrong(at, path, expanded.message);
       return { kind: "scalar", at, value: null, plain };
     }
-    for (const secret of expanded.secrets) {
+    // The whole value too: a part may be too short to be hidden wherever it stands.
+    for (const secret of expanded.secrets.length === 0 ? [] : [...expanded.secrets, expanded.text]) {
       this.#options.onSecret(secret);
     }
     return {
