@@ -13,6 +13,8 @@ export interface CatchUp {
   readonly server: ApiServer;
   readonly store: StoreReader;
   readonly timeoutMs: number;
+  /** True once there is nothing to wait for any more. */
+  readonly isStopped: () => boolean;
   /** Tells the plugin of what is in its store, and waits for what it does. */
   readonly settle: () => Promise<Recorded>;
 }
@@ -35,9 +37,12 @@ export async function catchUp(who: CatchUp): Promise<Recorded> {
 }
 
 /** Waits until every kind has been followed up to the server's newest version. */
-async function reach({ server, store, timeoutMs }: CatchUp, endAt: number): Promise<void> {
+async function reach({ server, store, timeoutMs, isStopped }: CatchUp, endAt: number): Promise<void> {
   const version = Number(server.objects.version);
   for (let turn = 0; ; turn++) {
+    if (isStopped()) {
+      throw new FairleadError("TESTING_NOT_SETTLED", "the harness was stopped; start another one");
+    }
     const behind = store.kinds.filter((kind) => isBehind(store, kind, version));
     if (behind.length === 0) {
       return;

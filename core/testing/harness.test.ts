@@ -164,3 +164,40 @@ test("says what is not settled when it never is", async () => {
   h.server.dropConnections();
   await assert.rejects(h.apply(pod("shop/cart-1")), { code: "TESTING_NOT_SETTLED", message: /pods/ });
 });
+
+test("a worker is told and asked as an inline plugin is, and runs again after a crash", async () => {
+  await using h = await harness(new URL("./ticking-plugin.test-support.ts", import.meta.url), {
+    isolation: "worker",
+    objects: [pod("shop/cart-1")],
+    clock: new Date("2026-01-01T00:00:00Z"),
+  });
+  await h.apply(pod("shop/cart-2"));
+  assert.deepEqual(
+    h.events().map(({ about }) => about),
+    ["shop/cart-1", "shop/cart-2"],
+  );
+  await h.advance("2m");
+  const ticks = (): unknown[] => h.logs().flatMap(({ message, fields }) => (message === "tick" ? [fields.at] : []));
+  assert.deepEqual(ticks(), ["2026-01-01T00:01:00.000Z", "2026-01-01T00:02:00.000Z"]);
+  await h.crash();
+  assert.equal(h.metrics("pods_total"), 2);
+  assert.equal(h.state, "running");
+});
+
+test("a worker that crashes too often is given up, and the harness says so", async () => {
+  await using h = await harness(new URL("./ticking-plugin.test-support.ts", import.meta.url), { isolation: "worker" });
+  const error: unknown = await (async () => {
+    for (;;) {
+      await h.crash();
+    }
+  })().catch((failure: unknown) => failure);
+  assert.match(String(error), /did not run again after a crash; it is "disabled"/);
+});
+
+test("stop may come at any moment, and twice", async () => {
+  const h = await harness(labelled, { objects: [namespace("shop"), pod("shop/cart-1")] });
+  const applying = h.apply(pod("shop/web-1")).catch((error: unknown) => error);
+  await Promise.all([h.stop(), h.stop()]);
+  await applying;
+  await assert.rejects(h.settled(), { code: "TESTING_NOT_SETTLED", message: /was stopped/ });
+});

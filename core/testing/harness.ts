@@ -186,6 +186,7 @@ class RunningHarness implements Harness {
       server: this.server,
       store: this.controller.store,
       timeoutMs: this.#parts.given.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+      isStopped: () => this.#stopped !== undefined,
       settle: () => this.#probe.settle(undefined),
     });
   }
