@@ -18,7 +18,7 @@ export async function plugin(parsed: ParsedOptions, context: CommandContext): Pr
       ? `${JSON.stringify({ type: "made", folder, ...made })}\n`
       : `made ${made.packageName} in ${use}: ${made.files.join(", ")}\n\n` +
           `  $ cd ${use} && npm install && npm test\n\n` +
-          `and in fairlead.yaml:\n\n  plugins:\n    - use: ${use}\n`,
+          `and in fairlead.yaml:\n\n  plugins:\n    - use: ${use}/index.ts\n`,
   );
   return 0;
 }
