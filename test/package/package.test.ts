@@ -62,6 +62,18 @@ test("the installed program answers --help and version", () => {
   assert.match(inFolder("npx", ["--no-install", "fairlead", "version"]), /^fairlead \d+\.\d+\.\d+, node \d+/);
 });
 
+test("an installed package loads a configuration for an embedder, and has its schema for editors", () => {
+  writeFileSync(join(folder, "fairlead.yaml"), "apiVersion: fairlead/v1\nplugins:\n  - use: inventory\n");
+  writeFileSync(
+    join(folder, "configured.mjs"),
+    `import { loadConfig, toControllerOptions } from "fairlead/config";
+     import schema from "fairlead/schema.json" with { type: "json" };
+     const { plugins } = toControllerOptions(await loadConfig("fairlead.yaml"));
+     console.log(plugins.length, plugins[0].use.pathname.split("/").slice(-2).join("/"), schema.title);`,
+  );
+  assert.equal(inFolder(process.execPath, ["configured.mjs"]).trim(), "1 inventory/index.js fairlead.yaml");
+});
+
 test("types of the installed package refuse a field that was not selected", () => {
   writeFileSync(
     join(folder, "typed.ts"),
