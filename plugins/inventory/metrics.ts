@@ -41,7 +41,7 @@ export function inventoryMetrics(metrics: PluginMetrics, kinds: readonly string[
       }
       set("nodes ready", model.readyNodes, (value) => nodes.set(value, { ready: "true" }));
       set("nodes not", model.nodes.size - model.readyNodes, (value) => nodes.set(value, { ready: "false" }));
-      set("namespaces", model.namespaces.size, (value) => namespaces.set(value));
+      set("namespaces", model.namespaceCount, (value) => namespaces.set(value));
       set("services", model.services.size, (value) => services.set(value));
     },
     changed: (kind, count) => changes.add(count, { kind }),

@@ -325,6 +325,51 @@ test("asks once for what is above an owner of a kind that is not watched, and fo
   assert.deepEqual([found.kind, found.name, found.pods.total], ["Release", "r", 2]);
 });
 
+test("an owner without a namespace is listed, and is no namespace", () => {
+  const cluster = emptyCluster();
+  const model = modelOver(cluster);
+  cluster.pods.set("uid-cart", podNamed("cart", { owners: [ownedBy("Rollout", 1, "shop")] }));
+  tell(model, cluster, "pods", "uid-cart");
+  const rollout = model.owners.byUid("shop-rollout-1");
+  assert.ok(rollout);
+  model.adopt(rollout, { apiVersion: "example.org/v1", kind: "Fleet", name: "all", uid: "fleet" });
+  assert.deepEqual(
+    queries.workloads(model, { limit: 10 }).items.map(({ kind, namespace }) => `${kind} "${namespace}"`),
+    ['Fleet ""'],
+  );
+  assert.equal(queries.summary(model).namespaces, 1);
+  assert.deepEqual(
+    queries.namespaces(model, ALL).items.map(({ name }) => name),
+    ["shop"],
+  );
+});
+
+test("broken and strange objects are counted and do no harm", () => {
+  const cluster = emptyCluster();
+  const model = modelOver(cluster);
+  const strange: TestPod[] = [
+    podNamed("no-uid", { owners: [{ controller: true, kind: "ReplicaSet", name: "set" }] }),
+    podNamed("bare-uid", { owners: [{ controller: true, uid: "bare" }] }),
+    podNamed("two", { owners: [ownedBy("ReplicaSet", 1, "shop", false), ownedBy("Job", 1, "shop")] }),
+    podNamed("labels", { labels: JSON.parse('{ "__proto__": "x", "constructor": "y", "": "" }') }),
+    podNamed("phase", { phase: "Dreaming", node: "" }),
+  ];
+  for (const pod of strange) {
+    cluster.pods.set(pod.uid, pod);
+    tell(model, cluster, "pods", pod.uid);
+  }
+  cluster.services.set("shop/odd", { type: "ClusterIP", selector: { constructor: "y" } });
+  tell(model, cluster, "services", "shop/odd");
+  assert.equal(model.pods.total, 5);
+  assert.deepEqual(model.pods.totals().phases, { Running: 4, Unknown: 1 });
+  assert.equal(model.services.get("shop/odd")?.pods.size, 1);
+  for (const pod of strange) {
+    model.removePod(pod.uid);
+    model.removePod(pod.uid);
+  }
+  assert.equal(model.owners.size, 0);
+});
+
 test("owners in a circle are counted and do no harm", () => {
   const cluster = emptyCluster();
   const model = modelOver(cluster);

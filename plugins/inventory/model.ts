@@ -89,6 +89,11 @@ export class InventoryModel {
     });
   }
 
+  /** Number of namespaces; owners that are in none are kept under "". */
+  get namespaceCount(): number {
+    return this.namespaces.size - Number(this.namespaces.has(""));
+  }
+
   get services(): ReadonlyMap<string, ServiceRecord> {
     return this.links.services;
   }

@@ -46,7 +46,7 @@ export function summary(model: InventoryModel): Summary {
   const kinds = [...model.workloadsByKind].filter(([, count]) => count > 0).sort(([a], [b]) => (a < b ? -1 : 1));
   return {
     nodes: { total: model.nodes.size, ready: model.readyNodes },
-    namespaces: model.namespaces.size,
+    namespaces: model.namespaceCount,
     services: model.services.size,
     workloads: kinds.reduce((sum, [, count]) => sum + count, 0),
     workloadsByKind: Object.fromEntries(kinds),
