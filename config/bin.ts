@@ -69,6 +69,9 @@ async function runCommand(command: CommandSpec, args: readonly string[]): Promis
 
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
+  if (name === "help" && rest[0] !== undefined) {
+    return await main([rest[0], "--help"]);
+  }
   if (name === undefined || name === "--help" || name === "-h" || name === "help") {
     process.stdout.write(programHelp(commands, headingPaint(process.stdout)));
     return name === undefined ? EXIT.wrongUse : EXIT.ok;

@@ -109,6 +109,16 @@ test("the program ends with 2 for wrong use and says what is wrong", async () =>
   }
 });
 
+test("help of a command is the same both ways; of the program it names every command", async () => {
+  const [before, after, all] = [await fairlead("help", "run"), await fairlead("run", "--help"), await fairlead("help")];
+  assert.deepEqual([before.code, after.code, all.code], [0, 0, 0]);
+  assert.equal(before.stdout, after.stdout);
+  assert.match(before.stdout, /--config FILE.*examples:\n {2}\$ fairlead run/s);
+  for (const name of ["run", "check", "plugins", "plugin", "rbac", "print", "demo", "store", "version", "completion"]) {
+    assert.match(all.stdout, new RegExp(`^ {2}${name} `, "m"));
+  }
+});
+
 test("colours are for terminals, and never where NO_COLOR is set", async () => {
   const isColoured = async (env: Record<string, string>): Promise<boolean[]> => {
     const [help, wrong] = [await fairleadWith(env, "run", "--help"), await fairleadWith(env, "rnu")];
