@@ -91,8 +91,8 @@ export const KIND_UNTIL = 41;
 export const KIND_SERIAL = 42;
 /** Counters and figures, as floats. Floats begin at even words. */
 export const KIND_FLOATS = 48;
-/** In the place of a kind's number: a kind without objects. Its words stay 0. */
-export const NO_KIND = MAX_KINDS;
+/** In the place of a kind's number: a kind without objects. Its words, behind those of all kinds, stay 0. */
+export const NO_KIND = MAX_KINDS + 1;
 
 /** Which float of a kind holds what. */
 export const FLOATS = {

@@ -25,3 +25,28 @@ export const realClock: Clock = {
     return { clear: () => clearTimeout(timer) };
   },
 };
+
+/** Timers by name: at most one of each. */
+export class TimerSet<Name extends string> {
+  readonly #clock: Clock;
+  readonly #timers = new Map<Name, Timer>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Calls back once after `ms`, instead of what was planned under that name. */
+  start(name: Name, ms: number, onTime: () => void): void {
+    this.stop(name);
+    const timer = this.#clock.setTimer(ms, () => {
+      this.#timers.delete(name);
+      onTime();
+    });
+    this.#timers.set(name, timer);
+  }
+
+  stop(name: Name): void {
+    this.#timers.get(name)?.clear();
+    this.#timers.delete(name);
+  }
+}

@@ -14,7 +14,8 @@ import { WATCH_LIMITS, type WatchLimits } from "./limits.ts";
 import { LoadGate } from "./load-gate.ts";
 import { isInScope, type NamespaceScope, planScope, type ScopePlan } from "./namespace-scope.ts";
 import { NAMESPACE_PLAN, NamespaceSet } from "./namespace-set.ts";
-import { Reflector, type ReflectorHost } from "./reflector.ts";
+import { Reflector } from "./reflector.ts";
+import type { ReflectorHost } from "./reflector-host.ts";
 import { PHASE, type Phase, type ReflectorState } from "./reflector-state.ts";
 import { WatchMemory } from "./watch-memory.ts";
 

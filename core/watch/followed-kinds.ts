@@ -4,7 +4,7 @@ import type { KindWriter, StoreWriter } from "../store/store.ts";
 import { KindGroup } from "./kind-group.ts";
 import type { LoadGate } from "./load-gate.ts";
 import { checkPlans } from "./plan-list.ts";
-import type { ReflectorHost } from "./reflector.ts";
+import type { ReflectorHost } from "./reflector-host.ts";
 
 /** What the set of kinds needs of its engine. */
 export interface KindsHost {

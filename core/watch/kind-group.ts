@@ -2,7 +2,8 @@ import type { RowPlan } from "../kinds/plan.ts";
 import type { KindWriter } from "../store/store.ts";
 import type { LoadGate } from "./load-gate.ts";
 import type { WatchScope } from "./paths.ts";
-import { Reflector, type ReflectorHost, type ReflectorListener } from "./reflector.ts";
+import { Reflector } from "./reflector.ts";
+import type { ReflectorHost, ReflectorListener } from "./reflector-host.ts";
 import { PHASE, type Phase } from "./reflector-state.ts";
 import { isBelow } from "./version-order.ts";
 

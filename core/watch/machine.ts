@@ -1,9 +1,8 @@
 import { onRefused, onStatusEvent } from "./answers.ts";
-import { backoffDelay, spread } from "./backoff.ts";
+import { spread } from "./backoff.ts";
 import {
   cancelProbe,
   cancelReplace,
-  canProbe,
   close,
   count,
   type Draft,
@@ -11,7 +10,6 @@ import {
   report,
   reportOnce,
   setPhase,
-  startTimer,
   stopTimer,
 } from "./draft.ts";
 import { WATCH_LIMITS, type WatchLimits } from "./limits.ts";
@@ -19,8 +17,6 @@ import {
   backOff,
   failed,
   finishLoad,
-  giveUpStreaming,
-  idleLimit,
   loseVersion,
   openPage,
   openWatch,
@@ -32,7 +28,9 @@ import {
   takeVersion,
   waitFor,
 } from "./moves.ts";
-import type { Input, ReflectorState, Step, TimerName } from "./reflector-state.ts";
+import { onProbed, onProbeFailed } from "./probe-rules.ts";
+import type { Input, ReflectorState, Step } from "./reflector-state.ts";
+import { onTimer } from "./timer-rules.ts";
 import { isBelow } from "./version-order.ts";
 
 /**
@@ -322,125 +320,4 @@ function wake(d: Draft): void {
     stopTimer(d, "retry");
     proceed(d);
   }
-}
-
-function onTimer(d: Draft, name: TimerName): void {
-  const { s } = d;
-  switch (name) {
-    case "retry":
-      if (s.mode === "waiting") {
-        proceed(d);
-      }
-      return;
-    case "probe":
-      probe(d);
-      return;
-    case "head":
-      if (s.open && !s.headSeen) {
-        report(d, "warn", "KUBE_TIMEOUT", `no answer within ${d.limits.headMs} ms`);
-        s.outage = true;
-        if (s.mode === "streaming") {
-          streamCut(d, false);
-        } else {
-          failed(d, false);
-        }
-      }
-      return;
-    case "idle":
-      if (s.open) {
-        onIdle(d);
-      }
-      return;
-    case "deadline":
-      if (s.open) {
-        onDeadline(d);
-      }
-      return;
-    default:
-      name satisfies never;
-  }
-}
-
-function onIdle(d: Draft): void {
-  const { s, limits } = d;
-  const rest = s.lastByteAt + idleLimit(d) - d.now;
-  if (rest > 0) {
-    s.idleDueAt = d.now + rest;
-    startTimer(d, "idle", rest);
-    return;
-  }
-  if (d.now - s.idleDueAt > limits.lateMs) {
-    s.idleDueAt = d.now + limits.lateMs;
-    startTimer(d, "idle", limits.lateMs);
-    return;
-  }
-  s.outage = true;
-  if (s.mode === "streaming") {
-    giveUpStreaming(d, `nothing came for ${limits.listIdleMs} ms before the end mark`, false);
-    return;
-  }
-  if (s.mode === "listing") {
-    shrinkPage(d);
-    failed(d, false);
-    return;
-  }
-  report(d, "warn", "WATCH_SILENT", `the watch was silent for ${s.watchIdleMs} ms; opening a new one`);
-  count(d, "reconnects");
-  count(d, "errors");
-  if (!s.bookmarks) {
-    s.watchIdleMs = Math.min(s.watchIdleMs * 2, limits.watchIdleMaxMs);
-  }
-  close(d, false);
-  openWatch(d, s.version, false);
-}
-
-function onDeadline(d: Draft): void {
-  const { s, limits } = d;
-  if (s.mode === "streaming") {
-    giveUpStreaming(d, `no end mark within ${limits.streamMs} ms`, false);
-  } else if (s.mode === "listing") {
-    report(d, "warn", "KUBE_TIMEOUT", `a list page took longer than ${limits.pageMs} ms`);
-    shrinkPage(d);
-    failed(d, false);
-  }
-}
-
-function onProbed(d: Draft, version: string): void {
-  const { s } = d;
-  s.probing = false;
-  s.probeFailures = 0;
-  if (!canProbe(s)) {
-    return;
-  }
-  if (!isBelow(version, s.probeFloor)) {
-    s.suspected = false;
-    return;
-  }
-  if (!s.suspected) {
-    s.suspected = true;
-    startTimer(d, "probe", spread(d.limits.confirmMs, d.random));
-    return;
-  }
-  report(
-    d,
-    "error",
-    "WATCH_TIME_TRAVEL",
-    `the server went back from version ${s.probeFloor} to ${version}; loading anew`,
-  );
-  const wasWaiting = s.mode === "waiting";
-  close(d, false);
-  loseVersion(d);
-  s.suspected = false;
-  s.seen = "";
-  if (wasWaiting) {
-    stopTimer(d, "retry");
-  }
-  proceed(d);
-}
-
-function onProbeFailed(d: Draft): void {
-  const { s } = d;
-  s.probing = false;
-  s.probeFailures++;
-  startTimer(d, "probe", backoffDelay(s.probeFailures, d.random, d.limits));
 }

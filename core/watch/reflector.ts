@@ -1,65 +1,26 @@
 import { codeOf, messageOf } from "../errors.ts";
 import type { RowPlan } from "../kinds/plan.ts";
-import type { Exchange, ResponseHead, ResponseSink, Transport } from "../kube/transport.ts";
-import { FLAG_VERSION_TEXT, ROW_FLAGS, ROW_VERSION, type RowBuilder } from "../store/row.ts";
-import type { KindCounter, KindWriter } from "../store/store.ts";
+import type { Exchange, ResponseSink } from "../kube/transport.ts";
+import type { RowBuilder } from "../store/row.ts";
+import type { KindWriter } from "../store/store.ts";
 import {
   acceptHeader,
   createListDecoder,
   createWatchDecoder,
-  decodeStatus,
   formatOf,
   type ListDecoder,
   type WatchDecoder,
-  type WireStatus,
 } from "../wire/decoder.ts";
-import { retryAfterMs } from "./backoff.ts";
-import type { Clock, Timer } from "./clock.ts";
-import type { CommitBatch } from "./commit-batch.ts";
-import { EventOrder } from "./event-order.ts";
-import type { WatchLimits } from "./limits.ts";
+import { TimerSet } from "./clock.ts";
+import { ErrorBody, refusalOf } from "./error-body.ts";
+import { EventVersions } from "./event-versions.ts";
 import { next } from "./machine.ts";
 import { listPath, type WatchScope, watchPath } from "./paths.ts";
 import { type Probe, startProbe } from "./probe.ts";
-import {
-  type Action,
-  type Input,
-  initialState,
-  type Phase,
-  type ReflectorState,
-  type RefusalStatus,
-  type TimerName,
-} from "./reflector-state.ts";
+import type { ReflectorHost, ReflectorListener } from "./reflector-host.ts";
+import { type Action, type Input, initialState, type ReflectorState, type TimerName } from "./reflector-state.ts";
 import { namespaceReplacement, type Replacement, wholeReplacement } from "./replacement.ts";
 import { versionOf } from "./row-text.ts";
-import type { WatchMemory } from "./watch-memory.ts";
-
-/** Error bodies are read up to this size. */
-const MAX_ERROR_BYTES = 64 * 1024;
-
-/** What reflectors of one engine share. */
-export interface ReflectorHost {
-  readonly transport: Transport;
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly limits: WatchLimits;
-  /** One scratch row for all: a row lives only within one call. */
-  readonly builder: RowBuilder;
-  readonly batch: CommitBatch;
-  readonly memory: WatchMemory;
-  report(level: "info" | "warn" | "error", code: string, message: string, plan: RowPlan, scope: WatchScope): void;
-}
-
-/** Told by a reflector to whoever sums up several of them. */
-export interface ReflectorListener {
-  synced(): void;
-  current(wallMs: number): void;
-  phase(phase: Phase): void;
-  version(version: string): void;
-  count(counter: KindCounter, amount: number): void;
-  /** An object did not fit into the store. */
-  refused(): void;
-}
 
 /** Follows one kind in one scope: does what the machine says, and tells it what happens. Ingest thread only. */
 export class Reflector {
@@ -69,8 +30,8 @@ export class Reflector {
   readonly #host: ReflectorHost;
   readonly #listener: ReflectorListener;
   readonly #replacement: Replacement;
-  readonly #order = new EventOrder();
-  readonly #timers = new Map<TimerName, Timer>();
+  readonly #versions = new EventVersions();
+  readonly #timers: TimerSet<TimerName>;
   #state: ReflectorState;
   #exchange: Exchange | undefined;
   #probe: Probe | undefined;
@@ -80,8 +41,6 @@ export class Reflector {
   #fresh = 0;
   #freshBytes = 0;
   #freshVersion = false;
-  readonly #lastVersion = new Int32Array(2);
-  #lastVersionText = "";
 
   constructor(plan: RowPlan, scope: WatchScope, writer: KindWriter, host: ReflectorHost, listener: ReflectorListener) {
     this.plan = plan;
@@ -91,6 +50,7 @@ export class Reflector {
     this.#listener = listener;
     this.#replacement =
       scope.namespace === undefined ? wholeReplacement(writer) : namespaceReplacement(writer, scope.namespace);
+    this.#timers = new TimerSet(host.clock);
     this.#state = initialState({ noWatchList: host.memory.isListOnly(plan), limits: host.limits });
   }
 
@@ -153,11 +113,10 @@ export class Reflector {
         this.#probe = undefined;
         return;
       case "startTimer":
-        this.#startTimer(action.name, action.ms);
+        this.#timers.start(action.name, action.ms, () => this.#feed({ kind: "timer", name: action.name }));
         return;
       case "stopTimer":
-        this.#timers.get(action.name)?.clear();
-        this.#timers.delete(action.name);
+        this.#timers.stop(action.name);
         return;
       case "beginReplace":
         this.#replacement.begin();
@@ -206,15 +165,6 @@ export class Reflector {
     }
   }
 
-  #startTimer(name: TimerName, ms: number): void {
-    this.#timers.get(name)?.clear();
-    const timer = this.#host.clock.setTimer(ms, () => {
-      this.#timers.delete(name);
-      this.#feed({ kind: "timer", name });
-    });
-    this.#timers.set(name, timer);
-  }
-
   #startProbe(id: number): void {
     this.#probe = startProbe(this.plan, this.scope, this.#host, (version) => {
       this.#probe = undefined;
@@ -224,7 +174,7 @@ export class Reflector {
 
   #openWatch(action: Extract<Action, { kind: "openWatch" }>): void {
     const { id } = action;
-    this.#order.restart(action.version);
+    this.#versions.restart(action.version);
     const path = watchPath(this.plan, this.scope, {
       version: action.version,
       initial: action.sendInitialEvents,
@@ -366,7 +316,7 @@ export class Reflector {
       id,
       bytes: this.#freshBytes,
       events: this.#fresh,
-      version: this.#freshVersion ? this.#lastVersionText || this.#numericVersion() : "",
+      version: this.#freshVersion ? this.#versions.text : "",
     };
     this.#listener.count("bytes", this.#freshBytes);
     if (this.#fresh > 0) {
@@ -377,12 +327,6 @@ export class Reflector {
     this.#freshBytes = 0;
     this.#freshVersion = false;
     this.#feed(input);
-  }
-
-  #numericVersion(): string {
-    const low = this.#lastVersion[0] >>> 0;
-    const high = this.#lastVersion[1] >>> 0;
-    return high < 0x200000 ? String(high * 0x100000000 + low) : String((BigInt(high) << 32n) | BigInt(low));
   }
 
   #onEvent(id: number, type: "ADDED" | "MODIFIED" | "DELETED", row: RowBuilder): void {
@@ -402,28 +346,14 @@ export class Reflector {
 
   /** Judges an event of an established watch by its version, and keeps the version to go on from. */
   #isNew(id: number, row: RowBuilder): boolean {
-    const { words } = row;
-    if ((words[ROW_FLAGS] & FLAG_VERSION_TEXT) !== 0) {
-      this.#lastVersionText = versionOf(row);
-      this.#freshVersion = true;
-      return true;
-    }
-    const low = words[ROW_VERSION];
-    const high = words[ROW_VERSION + 1];
-    const verdict = this.#order.judge(low, high);
+    const verdict = this.#versions.judge(row);
     if (verdict === "disorder") {
       this.#flush(id);
-      const message = `an event of version ${versionOf(row)} came after one of ${this.#numericVersion()}`;
+      const message = `an event of version ${versionOf(row)} came after one of ${this.#versions.number}`;
       this.#fromStream(id, { kind: "disorder", id, message });
     }
-    if (verdict !== "new") {
-      return false;
-    }
-    this.#lastVersion[0] = low;
-    this.#lastVersion[1] = high;
-    this.#lastVersionText = "";
-    this.#freshVersion = true;
-    return true;
+    this.#freshVersion ||= verdict === "new";
+    return verdict === "new";
   }
 
   #put(row: RowBuilder): void {
@@ -439,7 +369,7 @@ export class Reflector {
     this.#flush(id);
     this.#fromStream(id, { kind: "bookmark", id, version, initialEnd });
     if (this.#live === id && this.#state.mode === "watching") {
-      this.#order.restart(this.#state.version);
+      this.#versions.restart(this.#state.version);
     }
   }
 
@@ -460,46 +390,4 @@ export class Reflector {
 interface StreamReader {
   readonly decoder: WatchDecoder | ListDecoder;
   end(): void;
-}
-
-/** Collects the body of an error response. */
-class ErrorBody {
-  readonly #head: ResponseHead;
-  readonly #wallNow: number;
-  readonly #chunks: Buffer[] = [];
-  #size = 0;
-
-  constructor(head: ResponseHead, wallNow: number) {
-    this.#head = head;
-    this.#wallNow = wallNow;
-  }
-
-  push(chunk: Buffer): void {
-    if (this.#size < MAX_ERROR_BYTES) {
-      this.#size += chunk.length;
-      this.#chunks.push(chunk);
-    }
-  }
-
-  status(): RefusalStatus {
-    const { status, headers } = this.#head;
-    const asked = retryAfterMs(headers["retry-after"], this.#wallNow);
-    const body = Buffer.concat(this.#chunks);
-    const known = decodeStatus(formatOf(headers["content-type"]) ?? "json", body);
-    if (known !== undefined) {
-      return refusalOf(known, status, asked);
-    }
-    const message = body.toString("utf8", 0, 200).trim();
-    return { code: status, reason: "", message: message || `HTTP ${status}`, retryAfterMs: asked, causes: [] };
-  }
-}
-
-function refusalOf(status: WireStatus, code: number, askedMs: number): RefusalStatus {
-  return {
-    code,
-    reason: status.reason,
-    message: status.message,
-    retryAfterMs: Math.max(askedMs, status.retryAfterSeconds * 1000),
-    causes: status.causes,
-  };
 }
