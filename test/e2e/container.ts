@@ -106,7 +106,8 @@ function runtimeConfig(from: RuntimeConfig, rootfs: string, id: string, options:
   const { process: program, linux } = config;
   program.terminal = false;
   program.capabilities = { bounding: [], effective: [], inheritable: [], permitted: [], ambient: [] };
-  program.args = options.args === undefined ? program.args : [...program.args.slice(0, 2), ...options.args];
+  // The command of our images is one word, "run".
+  program.args = options.args === undefined ? program.args : [...program.args.slice(0, -1), ...options.args];
   program.env = [...program.env, ...Object.entries(options.env ?? {}).map(([name, value]) => `${name}=${value}`)];
   delete program.rlimits;
   config.root = { path: rootfs, readonly: true };

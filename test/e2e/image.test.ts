@@ -44,7 +44,10 @@ describe("the image", () => {
     assert.ok(image.compressedBytes / 1e6 <= MOST_COMPRESSED_MB, `${image.compressedBytes} bytes`);
     const { config, created } = readImageConfig(image.archive);
     assert.deepEqual([config.User, created], ["65532:65532", "1970-01-01T00:00:00Z"]);
-    assert.deepEqual([config.Entrypoint, config.Cmd], [["/usr/bin/node", "/app/dist/config/bin.js"], ["run"]]);
+    assert.deepEqual(
+      [config.Entrypoint, config.Cmd],
+      [["/usr/bin/node", "--max-semi-space-size=1", "/app/dist/config/bin.js"], ["run"]],
+    );
     for (const label of ["title", "description", "licenses", "version", "revision"]) {
       assert.ok(config.Labels?.[`org.opencontainers.image.${label}`], label);
     }

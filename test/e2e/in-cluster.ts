@@ -14,13 +14,15 @@ export interface InCluster extends Required<Pick<ContainerOptions, "env" | "moun
   remove(): void;
 }
 
-/** Makes a service account that may read the workload kinds, and gives what a kubelet would give to its pods. */
+/** Makes a service account that may do what our manifests let it, and gives what a kubelet would give to its pods. */
 export async function inCluster(cluster: Cluster, account: string): Promise<InCluster> {
   const rbac = "/apis/rbac.authorization.k8s.io/v1";
   const rules = [
-    { apiGroups: [""], resources: ["pods", "services", "configmaps"], verbs: READ },
+    { apiGroups: [""], resources: ["pods", "services", "configmaps", "namespaces", "nodes"], verbs: READ },
     { apiGroups: ["apps"], resources: ["deployments", "replicasets", "statefulsets", "daemonsets"], verbs: READ },
     { apiGroups: ["batch"], resources: ["jobs", "cronjobs"], verbs: READ },
+    { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: READ },
+    { apiGroups: ["events.k8s.io"], resources: ["events"], verbs: ["create", "patch"] },
   ];
   const token = await cluster.serviceAccountToken("default", account);
   await cluster.send("POST", `${rbac}/clusterroles`, { metadata: { name: account }, rules });

@@ -1,15 +1,19 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { globSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { parse } from "yaml";
 import { type Cluster, startCluster, whyNoCluster } from "../cluster/cluster.ts";
 import { ensureProgram } from "../cluster/programs.ts";
 import { type Manifest, NAMESPACE, plainManifests, readManifests, renderChart } from "../package/manifests.ts";
 import { applyManifests } from "./apply.ts";
+import { guideBlocks } from "./deploy-guide.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const BIN = fileURLToPath(new URL("../../config/bin.ts", import.meta.url));
+/** The configuration of the chart, where values do not say otherwise. */
+const DEFAULTS = parse(readFileSync(`${ROOT}config/samples/fairlead.yaml`, "utf8"));
 const missing = await whyNoCluster(["etcd", "kube-apiserver", "helm"]);
 
 function fairlead(...args: readonly string[]): string {
@@ -86,6 +90,20 @@ describe("manifests and chart", { skip: missing ?? false }, () => {
     );
     run("uninstall", "watcher");
     assert.equal((await cluster.request("GET", path)).status, 404);
+  });
+
+  test("the values and the paths of the guide are ones that the chart and the checkout have", async () => {
+    for (const values of guideBlocks("yaml").map((block) => parse(block))) {
+      const objects = await renderChart(NAMESPACE, values);
+      const map = objects.find(({ kind }) => kind === "ConfigMap");
+      const text: unknown = Reflect.get(Object(map?.data), "fairlead.yaml");
+      assert.deepEqual(parse(String(text)), { ...DEFAULTS, ...values.config });
+    }
+    for (const [path] of guideBlocks("console")
+      .join("\n")
+      .matchAll(/config\/[\w/.-]+/g)) {
+      assert.ok(existsSync(ROOT + path), path);
+    }
   });
 
   test("the chart renders every value that it offers", async () => {

@@ -9,6 +9,7 @@ import { type BuiltImage, buildFolder } from "../package/image-build.ts";
 import { readArchive } from "../package/oci-archive.ts";
 import { ensureImage } from "./built-image.ts";
 import { type ContainerOptions, unpackImage } from "./container.ts";
+import { guideBlocks } from "./deploy-guide.ts";
 
 const missing = process.env.CI === "true" ? undefined : whatIsMissing(["buildah", "runc", "umoci"]);
 
@@ -107,7 +108,7 @@ describe("plugins that are not ours", { skip: missing ?? false }, () => {
     const context = join(folder, "context");
     mkdirSync(context);
     cpSync(join(folder, "node_modules"), join(context, "node_modules"), { recursive: true });
-    writeFileSync(join(context, "Dockerfile"), `FROM ${image.name}\nCOPY node_modules/ /node_modules/\n`);
+    writeFileSync(join(context, "Dockerfile"), guideBlocks("dockerfile")[0]);
     const archive = join(folder, "with-plugins.tar");
     const name = "localhost/fairlead-with-plugins:1";
     buildFolder(context, archive, name, image);
