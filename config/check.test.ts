@@ -130,6 +130,24 @@ test("check says that the cluster cannot be asked, and --offline does not ask", 
   assert.deepEqual(offline, { code: 0, out: "gone.yaml is fine\n", err: "" });
 });
 
+test("a plugin that ends the process, or leaves a timer, does not make check succeed or hang", async () => {
+  write("exits.mjs", "process.exit(0);\n");
+  write("exits.yaml", "apiVersion: fairlead/v1\nplugins:\n  - use: ./exits.mjs\n");
+  const exits = await fairlead(["check", "--config", "exits.yaml", "--offline"]);
+  assert.deepEqual(exits, {
+    code: 2,
+    out: "",
+    err: "fairlead: a plugin of exits.yaml ended the program while it was loaded\n",
+  });
+  write(
+    "timer.mjs",
+    'setInterval(() => {}, 1000);\nexport default { name: "timer", apiVersion: "fairlead/v1", setup() {} };\n',
+  );
+  write("timer.yaml", "apiVersion: fairlead/v1\nplugins:\n  - use: ./timer.mjs\n");
+  const timer = await fairlead(["check", "--config", "timer.yaml", "--offline"]);
+  assert.deepEqual(timer, { code: 0, out: "timer.yaml is fine\n", err: "" });
+});
+
 test("print shows what would run, as YAML and JSON, without secrets", async () => {
   write(
     "print.yaml",

@@ -1,7 +1,7 @@
 import { kindsOfNeeds } from "../../core/controller/plugin-needs.ts";
 import { messageOf } from "../../core/errors.ts";
 import { BUILT_IN_KINDS, builtInKind } from "../../core/kinds/built-in.ts";
-import type { AnyKind } from "../../core/kinds/kind.ts";
+import { type AnyKind, mergeKinds } from "../../core/kinds/kind.ts";
 import { didYouMean } from "../../core/nearest.ts";
 import type { ConfigProblem } from "./problem.ts";
 import { type ConfigNode, nodeAt, type PathStep, type Place, pathText, plainOf } from "./tree.ts";
@@ -32,6 +32,28 @@ export function followedKinds(root: ConfigNode, tell: (problem: ConfigProblem) =
       return [];
     }
   });
+}
+
+/** One who asks for kinds, and where that is written. */
+export interface KindsAsker {
+  readonly kinds: readonly AnyKind[];
+  readonly place: Place;
+  readonly path: readonly PathStep[];
+}
+
+/** Kinds that two ask for in ways that cannot be watched as one: other selectors, or another kind of the same name. */
+export function tellKindsThatDiffer(askers: readonly KindsAsker[], tell: (problem: ConfigProblem) => void): void {
+  const known = new Map<string, AnyKind>();
+  for (const { kinds, place, path } of askers) {
+    for (const kind of kinds) {
+      const before = known.get(kind.name);
+      try {
+        known.set(kind.name, before === undefined ? kind : mergeKinds([before, kind]));
+      } catch (error) {
+        tell({ place, path: pathText(path), message: messageOf(error) });
+      }
+    }
+  }
 }
 
 function wantedKinds(node: ConfigNode | undefined): Wanted[] {

@@ -219,3 +219,28 @@ test("a plugin that hangs while it loads is told after its time", async () => {
     'hangs.yaml:3:10  plugins[0].use  plugin "./hangs.mjs" did not load within 50 ms',
   ]);
 });
+
+test("a schema that never answers is told after its time", async () => {
+  write(
+    "silent.mjs",
+    `const validate = () => new Promise(() => {});
+     export default { name: "silent", apiVersion: "fairlead/v1", options: { "~standard": { version: 1, vendor: "x", validate } }, setup() {} };
+`,
+  );
+  write("silent.yaml", "apiVersion: fairlead/v1\nplugins:\n  - use: ./silent.mjs\n");
+  const { problems } = await readConfig("silent.yaml", { workingFolder: folder, timeoutMs: 50 });
+  assert.deepEqual(problems.map(problemLine), [
+    'silent.yaml:3:10  plugins[0].use  the options\' schema of plugin "./silent.mjs" did not answer within 50 ms',
+  ]);
+});
+
+test("64 files are read, one more is refused", async () => {
+  const chain = (files: number): string => {
+    for (let i = 1; i < files; i++) {
+      write(`part-${i}.yaml`, i === files - 1 ? "log: { level: debug }\n" : `include: part-${i + 1}.yaml\n`);
+    }
+    return write("chain.yaml", `${HEAD}include: part-1.yaml\n`);
+  };
+  assert.deepEqual(await problemsIn(chain(64)), []);
+  assert.deepEqual(await problemsIn(chain(65)), ["part-63.yaml:1:10  include  more than 64 files"]);
+});

@@ -6,7 +6,7 @@ import { type ReadFiles, readFiles, shownName } from "./include.ts";
 import type { SchemaIssue } from "./issue-text.ts";
 import { problemsOf } from "./issues.ts";
 import { settingsShape } from "./json-schema.ts";
-import { followedKinds } from "./kinds.ts";
+import { followedKinds, tellKindsThatDiffer } from "./kinds.ts";
 import { absolutePaths } from "./paths.ts";
 import { type ConfiguredPlugin, findPlugins, foldersBy, withSettings } from "./plugins.ts";
 import { type ConfigProblem, invalidConfig, placeText, sortProblems } from "./problem.ts";
@@ -89,6 +89,9 @@ export async function readConfig(path: string, options: LoadOptions = {}): Promi
     onProblem: tell,
   });
   const kinds = followedKinds(root, tell);
+  const kindsPlace = nodeAt(root, ["kinds"])?.at ?? root.at;
+  const askers = found.map((plugin) => ({ ...plugin, path: ["plugins", plugin.index, "use"] }));
+  tellKindsThatDiffer([{ kinds, place: kindsPlace, path: ["kinds"] }, ...askers], tell);
   const secrets = new Set(read.secrets);
   const placed = absolutePaths(root, {
     folderOf: foldersBy(files, read.shown),

@@ -67,7 +67,8 @@ counts once; files that include each other are refused.
    \`@acme/fairlead-plugin\`; full names work too. It is looked for from the folder of the file upwards, then from Fairlead's own.
 
 Its default export must be the plugin. Options are checked by the plugin's own schema before anything runs; those of a plugin
-with \`isolation: worker\` in its thread, and by \`fairlead check\`.
+with \`isolation: worker\` in its thread, and by \`fairlead check\`. To know a plugin \`check\`, \`print\` and \`plugins\` import its
+module, so the code at its top runs; nothing is set up.
 
 ## Changes while it runs
 
