@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { pino } from "pino";
 import { Registry } from "prom-client";
 import type { Plugin } from "../../core/api/index.ts";
@@ -66,10 +69,23 @@ function processState(): unknown {
   };
 }
 
-test("a controller with plugins leaves signals, globals and everything else of the process alone", async () => {
+test("a controller with plugins leaves signals, globals and everything else of the process alone", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "fairlead-embedding-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, "apart.mjs");
+  writeFileSync(
+    file,
+    'export default { name: "apart", apiVersion: "fairlead/v1", needs: { pods: true }, setup() {} };',
+  );
+  const apart = { use: pathToFileURL(file), isolation: "worker" } as const;
+  const status = { host: "127.0.0.1", port: 0 };
   const was = processState();
-  const controller = createController({ cluster: here(), kinds: [pods], plugins: [counting] });
+  const controller = createController({ cluster: here(), kinds: [pods], plugins: [counting, apart], status });
   await controller.start();
+  assert.deepEqual(
+    controller.plugins().map(({ name, state }) => `${name} ${state}`),
+    ["counting running", "apart running"],
+  );
   assert.deepEqual(processState(), was, "while it runs");
   await controller.stop();
   assert.deepEqual(processState(), was, "after it");
