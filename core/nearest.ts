@@ -21,8 +21,14 @@ export function editDistance(a: string, b: string): number {
   return rows[a.length][b.length];
 }
 
+/** Longer words are no names; comparing them would only cost time. */
+const LONGEST_WORD = 128;
+
 /** The known name that is closest to `word`, if it is close enough to be a slip of the fingers. */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
+  if (word.length > LONGEST_WORD) {
+    return undefined;
+  }
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const name of known) {

@@ -15,6 +15,9 @@ import { FairleadFile, type Settings } from "./schema.ts";
 import { nodeAt, plainOf, type TableNode } from "./tree.ts";
 
 const DEFAULT_TIMEOUT_MS = 10_000;
+/** Of paths and messages so much is told; names in a file can be as long as the file. */
+const LONGEST_PATH = 200;
+const LONGEST_MESSAGE = 2000;
 
 /** How to read a configuration. */
 export interface LoadOptions {
@@ -157,7 +160,11 @@ function checkSettings(root: TableNode, tell: (problem: ConfigProblem) => void):
 }
 
 function tidy(read: ReadFiles, problems: readonly ConfigProblem[]): ConfigProblem[] {
-  const hidden = problems.map((problem) => ({ ...problem, message: redactText(problem.message, read.secrets) }));
+  const hidden = problems.map((problem) => ({
+    ...problem,
+    path: cut(problem.path, LONGEST_PATH),
+    message: cut(redactText(problem.message, read.secrets), LONGEST_MESSAGE),
+  }));
   return sortProblems(hidden, read.shown);
 }
 
@@ -165,4 +172,8 @@ function tidy(read: ReadFiles, problems: readonly ConfigProblem[]): ConfigProble
 function clusterOf(root: TableNode): Settings["cluster"] | undefined {
   const node = nodeAt(root, ["cluster"]);
   return FairleadFile.shape.cluster.safeParse(node === undefined ? undefined : plainOf(node)).data;
+}
+
+function cut(text: string, longest: number): string {
+  return text.length > longest ? `${text.slice(0, longest)}…` : text;
 }
