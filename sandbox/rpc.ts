@@ -1,7 +1,7 @@
-import type { MessagePort } from "node:worker_threads";
 import { failureOf, type MakeError } from "./failure.ts";
 import { notPlain } from "./plain-data.ts";
 import { type ChannelEnd, PulledPort } from "./pulled-port.ts";
+import { notCloneable, RpcCalls, type RpcRequestOptions } from "./rpc-calls.ts";
 import { type RpcEnvelope, readEnvelope } from "./rpc-messages.ts";
 
 /** What a handler is told beside what it was given. */
@@ -12,15 +12,6 @@ export interface RpcCall {
 
 /** Answers a request. May be async. What it gives, and the error that it throws, are copied to the caller. */
 export type RpcHandler = (given: unknown, call: RpcCall) => unknown;
-
-/** How to send a request. */
-export interface RpcRequestOptions {
-  /** Default 30000 milliseconds; 0: none. */
-  readonly deadlineMs?: number;
-  readonly signal?: AbortSignal;
-  /** Moved instead of copied. */
-  readonly transfer?: readonly (ArrayBuffer | MessagePort)[];
-}
 
 /** Counters of one end. */
 export interface RpcFigures {
@@ -43,26 +34,12 @@ export interface RpcOptions {
   readonly onFlood?: () => void;
 }
 
-const DEFAULT_DEADLINE_MS = 30_000;
 const DEFAULT_CREDITS = 64;
-/** Requests that may wait for credit. */
-const MAX_QUEUED = 10_000;
 /** Requests of the other end that are served at once: more than its credit, since it stops counting those it gave up. */
 const MAX_SERVING = 256;
 /** Events under way that were not acknowledged; more are dropped. */
 const EVENT_WINDOW = 1024;
 const EVENT_ACK_EVERY = 64;
-
-interface Waiting {
-  readonly id: number;
-  readonly method: string;
-  readonly resolve: (value: unknown) => void;
-  readonly reject: (error: Error) => void;
-  readonly end: () => void;
-  /** Sends it. Undefined once it was sent. */
-  send: (() => void) | undefined;
-  isAcknowledged: boolean;
-}
 
 /**
  * One end of a connection between two threads over which both ask, answer and tell. Only plain data crosses. At most 64
@@ -73,11 +50,8 @@ export class RpcPeer {
   readonly #port: PulledPort;
   readonly #handlers = new Map<string, RpcHandler>();
   readonly #listeners = new Map<string, (given: unknown) => void>();
-  readonly #waiting = new Map<number, Waiting>();
-  readonly #queue: Waiting[] = [];
+  readonly #calls: RpcCalls;
   readonly #serving = new Map<number, AbortController>();
-  #lastId = 0;
-  #inFlight = 0;
   #garbage = 0;
   #unacknowledgedEvents = 0;
   #receivedEvents = 0;
@@ -90,13 +64,20 @@ export class RpcPeer {
       onMessage: (message) => this.#onMessage(message),
       onFlood: options.onFlood,
     });
+    const { peer, makeError, credits = DEFAULT_CREDITS } = options;
+    this.#calls = new RpcCalls({
+      peer,
+      makeError,
+      credits,
+      post: (envelope, moved) => this.#port.post(envelope, moved),
+    });
   }
 
   get figures(): RpcFigures {
     return {
       garbage: this.#garbage + this.#port.unreadable,
       droppedEvents: this.#droppedEvents,
-      waiting: this.#waiting.size,
+      waiting: this.#calls.size,
       serving: this.#serving.size,
     };
   }
@@ -115,62 +96,8 @@ export class RpcPeer {
    * Asks the other end. Rejects with what its handler threw (code, message, facts), RPC_TIMEOUT, RPC_ABORTED,
    * RPC_NOT_CLONEABLE, RPC_OVERLOADED, RPC_UNKNOWN_METHOD, or the reason with which this end was closed.
    */
-  request(method: string, given: unknown, options: RpcRequestOptions = {}): Promise<unknown> {
-    const { makeError, peer } = this.#options;
-    if (this.#closed !== undefined) {
-      return Promise.reject(this.#closed);
-    }
-    const { signal, deadlineMs = DEFAULT_DEADLINE_MS } = options;
-    const problem = notPlain(given, "given");
-    if (problem !== undefined) {
-      return Promise.reject(this.#notCloneable(method, problem));
-    }
-    if (signal?.aborted === true) {
-      return Promise.reject(aborted(makeError, method, peer));
-    }
-    if (this.#queue.length >= MAX_QUEUED) {
-      return Promise.reject(
-        makeError("RPC_OVERLOADED", `${MAX_QUEUED} calls of ${peer} wait; wait for answers before calling again`),
-      );
-    }
-    return new Promise((resolve, reject) => {
-      const id = ++this.#lastId;
-      const giveUp = (error: Error): void => {
-        if (waiting.send === undefined) {
-          this.#post({ kind: "cancel", id });
-        }
-        this.#end(waiting);
-        reject(error);
-      };
-      const onAbort = (): void => giveUp(aborted(makeError, method, peer));
-      const timer =
-        deadlineMs === 0 ? undefined : setTimeout(() => giveUp(this.#late(waiting, deadlineMs)), deadlineMs);
-      const waiting: Waiting = {
-        id,
-        method,
-        resolve,
-        reject,
-        isAcknowledged: false,
-        end: () => {
-          clearTimeout(timer);
-          signal?.removeEventListener("abort", onAbort);
-        },
-        send: () => {
-          waiting.send = undefined;
-          this.#inFlight++;
-          try {
-            this.#port.post({ kind: "request", id, method, given } satisfies RpcEnvelope, options.transfer);
-          } catch (error) {
-            this.#end(waiting);
-            reject(this.#notCloneable(method, failureOf(error).message));
-          }
-        },
-      };
-      signal?.addEventListener("abort", onAbort, { once: true });
-      this.#waiting.set(id, waiting);
-      this.#queue.push(waiting);
-      this.#sendMore();
-    });
+  request(method: string, given: unknown, options?: RpcRequestOptions): Promise<unknown> {
+    return this.#calls.request(method, given, options);
   }
 
   /** Tells the other end, without an answer. False: it was dropped, since the other end does not keep up, or is gone. */
@@ -185,7 +112,7 @@ export class RpcPeer {
     try {
       this.#port.post({ kind: "event", method, given } satisfies RpcEnvelope);
     } catch (error) {
-      throw this.#notCloneable(method, failureOf(error).message);
+      throw notCloneable(this.#options, method, failureOf(error).message);
     }
     this.#unacknowledgedEvents++;
     return true;
@@ -203,42 +130,11 @@ export class RpcPeer {
     }
     this.#closed = reason;
     this.#port.close();
-    for (const waiting of [...this.#waiting.values()]) {
-      this.#end(waiting);
-      waiting.reject(reason);
-    }
+    this.#calls.close(reason);
     for (const controller of this.#serving.values()) {
       controller.abort(reason);
     }
     this.#serving.clear();
-  }
-
-  #sendMore(): void {
-    const { credits = DEFAULT_CREDITS } = this.#options;
-    while (this.#inFlight < credits) {
-      const next = this.#queue.shift();
-      if (next === undefined) {
-        return;
-      }
-      next.send?.();
-    }
-  }
-
-  /** Whatever the outcome: the request is not waited for any more. */
-  #end(waiting: Waiting): void {
-    if (!this.#waiting.delete(waiting.id)) {
-      return;
-    }
-    waiting.end();
-    if (waiting.send === undefined) {
-      this.#inFlight--;
-    } else {
-      this.#queue.splice(this.#queue.indexOf(waiting), 1);
-      waiting.send = undefined;
-    }
-    if (this.#closed === undefined) {
-      this.#sendMore();
-    }
   }
 
   #onMessage(message: unknown): void {
@@ -260,38 +156,22 @@ export class RpcPeer {
           ?.abort(this.#options.makeError("RPC_ABORTED", `${this.#options.peer} does not wait any more`));
         return;
       case "ack":
-        this.#onAck(envelope.id, envelope.events);
+        if (envelope.id === 0) {
+          this.#unacknowledgedEvents = Math.max(0, this.#unacknowledgedEvents - (envelope.events ?? 0));
+        } else {
+          this.#calls.acknowledge(envelope.id);
+        }
         return;
       case "result":
-        this.#settle(envelope.id, (waiting) => waiting.resolve(envelope.value));
+        this.#calls.resolve(envelope.id, envelope.value);
         return;
       case "error": {
         const { code, message: text, facts } = envelope.error;
-        this.#settle(envelope.id, (waiting) => waiting.reject(this.#options.makeError(code, text, facts)));
+        this.#calls.reject(envelope.id, this.#options.makeError(code, text, facts));
         return;
       }
       default:
         envelope satisfies never;
-    }
-  }
-
-  #onAck(id: number, events: number | undefined): void {
-    if (id === 0) {
-      this.#unacknowledgedEvents = Math.max(0, this.#unacknowledgedEvents - (events ?? 0));
-      return;
-    }
-    const waiting = this.#waiting.get(id);
-    if (waiting !== undefined) {
-      waiting.isAcknowledged = true;
-    }
-  }
-
-  #settle(id: number, how: (waiting: Waiting) => void): void {
-    const waiting = this.#waiting.get(id);
-    // One that was given up, or never sent: nothing to do.
-    if (waiting !== undefined && waiting.send === undefined) {
-      this.#end(waiting);
-      how(waiting);
     }
   }
 
@@ -359,13 +239,13 @@ export class RpcPeer {
   #answer(id: number, method: string, value: unknown): void {
     const problem = notPlain(value, "answer");
     if (problem !== undefined) {
-      this.#refuse(id, this.#notCloneable(method, problem));
+      this.#refuse(id, notCloneable(this.#options, method, problem));
       return;
     }
     try {
       this.#port.post({ kind: "result", id, value } satisfies RpcEnvelope);
     } catch (error) {
-      this.#refuse(id, this.#notCloneable(method, failureOf(error).message));
+      this.#refuse(id, notCloneable(this.#options, method, failureOf(error).message));
     }
   }
 
@@ -377,28 +257,8 @@ export class RpcPeer {
   #post(envelope: RpcEnvelope): void {
     this.#port.post(envelope);
   }
-
-  #notCloneable(method: string, problem: string): Error {
-    const message = `"${method}" of ${this.#options.peer} cannot go to another thread: ${problem}`;
-    return this.#options.makeError("RPC_NOT_CLONEABLE", message, { method });
-  }
-
-  #late({ method, isAcknowledged, send }: Waiting, deadlineMs: number): Error {
-    const how =
-      send !== undefined
-        ? "too many calls are under way"
-        : isAcknowledged
-          ? "it was received and is still worked on"
-          : "it was not even received";
-    const message = `${this.#options.peer} did not answer "${method}" within ${deadlineMs} ms: ${how}`;
-    return this.#options.makeError("RPC_TIMEOUT", message, { method, deadlineMs, received: isAcknowledged });
-  }
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
-}
-
-function aborted(makeError: MakeError, method: string, peer: string): Error {
-  return makeError("RPC_ABORTED", `the call of "${method}" to ${peer} was ended by its signal`, { method });
 }

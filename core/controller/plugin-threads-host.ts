@@ -1,6 +1,7 @@
 import { openChannel } from "../../sandbox/pulled-port.ts";
+import type { RpcPeer } from "../../sandbox/rpc.ts";
 import { type Supervised, supervise } from "../../sandbox/supervisor.ts";
-import { FairleadError } from "../errors.ts";
+import { codeOf, FairleadError } from "../errors.ts";
 import type { AnyKind } from "../kinds/kind.ts";
 import type { Store } from "../store/create-store.ts";
 import type { PluginSite } from "./plugin-site.ts";
@@ -8,6 +9,7 @@ import type { PluginThreadData } from "./plugin-thread-entry.ts";
 import type { ThreadHost, ThreadNews, ThreadOrder } from "./plugin-threads.ts";
 import { type ReaderPlace, shareStore } from "./plugin-threads-store.ts";
 import { serveSite } from "./remote-site-main.ts";
+import type { RemoteThreadNews } from "./worker-plugin-thread.ts";
 
 /** What threads of one plugin are run with. Main thread. */
 export interface ThreadHostParts {
@@ -114,4 +116,27 @@ export function createThreadHost({ site, kinds, store }: ThreadHostParts): Threa
       await Promise.all(ending);
     },
   };
+}
+
+/** Lets a plugin in a thread of its own start threads, which the main thread runs. */
+export function serveThreads(rpc: RpcPeer, threads: ThreadHost): void {
+  const tell = (news: RemoteThreadNews): void => {
+    const transfer = news.kind === "connected" ? [news.channel.port] : [];
+    // The plugin's thread is gone: these threads end with it.
+    rpc.request("thread.news", news, { transfer }).catch(() => {});
+  };
+  rpc.handle("thread.start", (given) => {
+    // What the other half of this module made of the plugin's call.
+    const order = given as ThreadOrder;
+    const { id } = order;
+    threads.start(order, {
+      connected: (channel) => tell({ id, kind: "connected", channel }),
+      ready: () => tell({ id, kind: "ready" }),
+      alive: (isAlive) => tell({ id, kind: "alive", isAlive }),
+      disconnected: () => tell({ id, kind: "disconnected" }),
+      gaveUp: (error) => tell({ id, kind: "gave-up", code: codeOf(error), message: error.message }),
+    });
+  });
+  rpc.listen("thread.flooded", (id) => threads.flooded(Number(id)));
+  rpc.handle("thread.stop", (id) => threads.stop(Number(id)));
 }

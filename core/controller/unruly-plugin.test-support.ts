@@ -27,7 +27,6 @@ function spin(): never {
 }
 
 /** A plugin that does as it is told, good or bad. */
-// biome-ignore lint/style/noDefaultExport: a plugin is the default export of its module
 export default {
   name: "unruly",
   apiVersion: "fairlead/v1",

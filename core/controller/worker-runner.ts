@@ -8,11 +8,11 @@ import { stoppedError } from "./plugin-context.ts";
 import { kindFromData, type PluginDeclaration } from "./plugin-declaration.ts";
 import type { PluginRunner, RunnerParts } from "./plugin-runner.ts";
 import type { PluginSite } from "./plugin-site.ts";
-import type { ThreadHost, ThreadOrder } from "./plugin-threads.ts";
-import { createThreadHost } from "./plugin-threads-host.ts";
+import type { ThreadHost } from "./plugin-threads.ts";
+import { createThreadHost, serveThreads } from "./plugin-threads-host.ts";
 import { type ReaderPlace, shareStore } from "./plugin-threads-store.ts";
 import { serveSite } from "./remote-site-main.ts";
-import type { RemoteThreadNews, WorkerPluginData } from "./worker-plugin-thread.ts";
+import type { WorkerPluginData } from "./worker-plugin-thread.ts";
 
 /** What a plugin in a thread of its own gets beside what every runner does. */
 export interface WorkerParts extends RunnerParts {
@@ -272,29 +272,6 @@ class PluginWorker implements WorkerRunner {
   #title(): string {
     return this.#declaration?.name ?? String(this.#parts.entry.use);
   }
-}
-
-/** Lets a plugin in a thread start threads, which this thread runs. */
-function serveThreads(rpc: RpcPeer, threads: ThreadHost): void {
-  const tell = (news: RemoteThreadNews): void => {
-    const transfer = news.kind === "connected" ? [news.channel.port] : [];
-    // The plugin's thread is gone: these threads end with it.
-    rpc.request("thread.news", news, { transfer }).catch(() => {});
-  };
-  rpc.handle("thread.start", (given) => {
-    // What the other half of this module made of the plugin's call.
-    const order = given as ThreadOrder;
-    const { id } = order;
-    threads.start(order, {
-      connected: (channel) => tell({ id, kind: "connected", channel }),
-      ready: () => tell({ id, kind: "ready" }),
-      alive: (isAlive) => tell({ id, kind: "alive", isAlive }),
-      disconnected: () => tell({ id, kind: "disconnected" }),
-      gaveUp: (error) => tell({ id, kind: "gave-up", code: codeOf(error), message: error.message }),
-    });
-  });
-  rpc.listen("thread.flooded", (id) => threads.flooded(Number(id)));
-  rpc.handle("thread.stop", (id) => threads.stop(Number(id)));
 }
 
 function crashError(failure: FailureData | undefined): FairleadError {
