@@ -1,6 +1,6 @@
 import type { RowPlan } from "../kinds/plan.ts";
 import type { Allocator } from "./allocator.ts";
-import { indexSpecs, RowHashes } from "./index-plan.ts";
+import { indexSpecs } from "./index-plan.ts";
 import { KindStatusCells } from "./kind-status.ts";
 import {
   FLAG_DELETED,
@@ -10,9 +10,7 @@ import {
   isAfter,
   KIND_COUNTS,
   KIND_FLOATS,
-  KIND_HIGH,
   KIND_PRIMARY,
-  KIND_SLOTS,
   KIND_SYNCED,
   KIND_UIDS,
   kindAt,
@@ -21,17 +19,16 @@ import {
   RECORD_SLOT,
   RECORD_VERSION,
   SEGMENT_WORDS,
-  SLOT_MASK,
   SLOT_WORDS,
 } from "./layout.ts";
 import type { Memory } from "./memory.ts";
+import { RecordValues } from "./record-values.ts";
 import { type Interner, ROW_FLAGS, ROW_NAME, ROW_NAMESPACE, ROW_SIZE, type RowBuilder } from "./row.ts";
 import { keyHash, resourceVersionText, sameKey, sameUid, sameVersion, textAt, uidHash, uidText } from "./row-text.ts";
+import { SlotTable } from "./slot-table.ts";
 import type { KindWriter, PutResult } from "./store.ts";
 import { findTagged, type TagMatcher, TagTable } from "./tag-table.ts";
-import { type ValidEntries, ValueIndex } from "./value-index.ts";
 
-const FIRST_SLOTS = 31;
 /** Words that must be free before refused objects are asked for again. */
 const ROOM_TO_RELIST = SEGMENT_WORDS;
 
@@ -67,7 +64,7 @@ class MovingPlace {
 }
 
 /** All objects of one kind, as the writer sees them. */
-export class KindTable implements KindWriter, ValidEntries, TagMatcher {
+export class KindTable implements KindWriter, TagMatcher {
   readonly plan: RowPlan;
   readonly interner: Interner;
   readonly status: KindStatusCells;
@@ -76,17 +73,12 @@ export class KindTable implements KindWriter, ValidEntries, TagMatcher {
   readonly #bytes: Uint8Array;
   readonly #number: number;
   readonly #base: number;
+  readonly #slots: SlotTable;
   readonly #primary: TagTable;
   readonly #uids: TagTable;
-  readonly #values: ValueIndex;
-  readonly #before: RowHashes;
-  readonly #after: RowHashes;
-  readonly #probed: RowHashes;
+  readonly #values: RecordValues;
   readonly #wanted: MovingPlace;
   readonly #stored: MovingPlace;
-  #high = 0;
-  #freeSlots = new Int32Array(16);
-  #freeCount = 0;
   #wasSynced = false;
   #size = 0;
   #liveWords = 0;
@@ -106,17 +98,20 @@ export class KindTable implements KindWriter, ValidEntries, TagMatcher {
     this.#number = number;
     this.#base = kindAt(number);
     const specs = indexSpecs(plan);
-    this.#before = new RowHashes(specs);
-    this.#after = new RowHashes(specs);
-    this.#probed = new RowHashes(specs);
     this.#wanted = new MovingPlace(memory.words, memory.bytes);
     this.#stored = new MovingPlace(memory.words, memory.bytes);
     this.status = new KindStatusCells(memory, number);
     this.#primary = new TagTable(memory, allocator, this.#base + KIND_PRIMARY, (slot) => this.#keyHashOf(slot));
     this.#uids = new TagTable(memory, allocator, this.#base + KIND_UIDS, (slot) => this.#uidHashOf(slot));
-    this.#values = new ValueIndex(memory, allocator, this.#base, this);
+    this.#values = new RecordValues({
+      memory,
+      allocator,
+      specs,
+      base: this.#base,
+      headOf: (slot) => this.#slots.head(slot),
+    });
     // Last: from here on readers look at the kind.
-    this.#growSlots(FIRST_SLOTS);
+    this.#slots = new SlotTable(memory, allocator, this.#base);
   }
 
   get size(): number {
@@ -138,7 +133,7 @@ export class KindTable implements KindWriter, ValidEntries, TagMatcher {
     const length = row.length;
     const hash = keyHash(row.words, row.bytes, 0);
     const slot = this.#find(row, hash);
-    const head = slot === 0 ? 0 : this.#head(slot);
+    const head = slot === 0 ? 0 : this.#slots.head(slot);
     if (head !== 0 && !this.#isDeleted(head)) {
       this.#stored.at = head + RECORD_HEADER;
       if (sameUid(this.#wanted, this.#stored)) {
@@ -160,7 +155,7 @@ export class KindTable implements KindWriter, ValidEntries, TagMatcher {
 
   remove(row: RowBuilder): boolean {
     const slot = this.#find(row, keyHash(row.words, row.bytes, 0));
-    const head = slot === 0 ? 0 : this.#head(slot);
+    const head = slot === 0 ? 0 : this.#slots.head(slot);
     if (head === 0 || this.#isDeleted(head)) {
       return false;
     }
@@ -171,7 +166,7 @@ export class KindTable implements KindWriter, ValidEntries, TagMatcher {
   beginReplace(scope?: { readonly namespace: string }): void {
     this.#replacing = scope;
     this.#refused = 0;
-    this.#seen = new Uint8Array(this.#slotCapacity + 1);
+    this.#seen = new Uint8Array(this.#slots.capacity + 1);
   }
 
   endReplace(): number {
@@ -199,8 +194,8 @@ export class KindTable implements KindWriter, ValidEntries, TagMatcher {
   forEachIdentity(visit: (namespace: string, name: string, uid: string, resourceVersion: string) => void): void {
     const words = this.#words;
     const { text } = this.#host.memory;
-    for (let slot = 1; slot <= this.#high; slot++) {
-      const head = this.#head(slot);
+    for (let slot = 1; slot <= this.#slots.high; slot++) {
+      const head = this.#slots.head(slot);
       if (head !== 0 && !this.#isDeleted(head)) {
         const row = head + RECORD_HEADER;
         visit(
@@ -233,13 +228,13 @@ export class KindTable implements KindWriter, ValidEntries, TagMatcher {
     floats[at + FLOATS.liveWords] = this.#liveWords;
     floats[at + FLOATS.deleted] = this.#deleted;
     floats[at + FLOATS.tableWords] =
-      this.#primary.capacity + this.#uids.capacity + this.#values.words + SLOT_WORDS * this.#slotCapacity;
+      this.#primary.capacity + this.#uids.capacity + this.#values.words + SLOT_WORDS * this.#slots.capacity;
   }
 
   /** Drops the states of an object that are older than what the reader with the lowest version sees. Gives their words. */
   prune(slot: number, lowest: number): void {
     const words = this.#words;
-    let base = this.#head(slot);
+    let base = this.#slots.head(slot);
     while (base > 0 && isAfter(words[base + RECORD_VERSION], lowest)) {
       base = words[base + RECORD_PREVIOUS];
     }
@@ -256,7 +251,7 @@ export class KindTable implements KindWriter, ValidEntries, TagMatcher {
     let above = base;
     for (const [i, record] of gone.entries()) {
       if ((words[above + RECORD_HEADER + ROW_FLAGS] & FLAG_REINDEXED) !== 0) {
-        this.#unindex(slot, record, gone.slice(0, i));
+        this.#values.drop(slot, record, gone.slice(0, i));
       }
       above = record;
     }
@@ -268,7 +263,7 @@ export class KindTable implements KindWriter, ValidEntries, TagMatcher {
   /** Forgets a deleted object for good. */
   forget(slot: number): void {
     const words = this.#words;
-    const head = this.#head(slot);
+    const head = this.#slots.head(slot);
     const row = head + RECORD_HEADER;
     const hash = keyHash(words, this.#bytes, row);
     this.#wanted.words = words;
@@ -289,32 +284,29 @@ export class KindTable implements KindWriter, ValidEntries, TagMatcher {
     if (uid !== 0) {
       this.#uids.remove(uid, slot);
     }
-    this.#before.read(words, this.#bytes, row);
-    Atomics.store(words, this.#slotAt(slot), 0);
-    for (let i = 0; i < this.#before.count; i++) {
-      this.#values.remove(this.#before.hashes[i], slot);
-    }
+    Atomics.store(words, this.#slots.at(slot), 0);
+    this.#values.removeAll(slot, row);
     this.#drop(head);
     this.#deleted--;
-    this.#release(slot);
+    this.#slots.giveBack(slot);
   }
 
   /** Version of the deletion and of the birth of a deleted object; 0, 0 when the slot is not one. */
   deletedAt(slot: number): readonly [deleted: number, born: number] {
-    const head = this.#head(slot);
+    const head = this.#slots.head(slot);
     return head !== 0 && this.#isDeleted(head)
-      ? [this.#words[head + RECORD_VERSION], this.#words[this.#slotAt(slot) + 1]]
+      ? [this.#words[head + RECORD_VERSION], this.#words[this.#slots.at(slot) + 1]]
       : [0, 0];
   }
 
   /** True when a record is still the newest or an older state of its object. Then `to` takes its place, if not 0. */
   relocate(slot: number, from: number, to: number): boolean {
-    if (slot > this.#high) {
+    if (slot > this.#slots.high) {
       // Of a kind that had this number before.
       return false;
     }
     const words = this.#words;
-    let pointer = this.#slotAt(slot);
+    let pointer = this.#slots.at(slot);
     while (words[pointer] > 0) {
       if (words[pointer] === from) {
         if (to !== 0) {
@@ -330,8 +322,8 @@ export class KindTable implements KindWriter, ValidEntries, TagMatcher {
   /** Keeps versions comparable for ever: those before `floor` become `floor`. */
   raiseVersions(floor: number): void {
     const words = this.#words;
-    for (let slot = 1; slot <= this.#high; slot++) {
-      const at = this.#slotAt(slot);
+    for (let slot = 1; slot <= this.#slots.high; slot++) {
+      const at = this.#slots.at(slot);
       if (isAfter(floor, words[at + 1])) {
         words[at + 1] = floor;
       }
@@ -346,32 +338,25 @@ export class KindTable implements KindWriter, ValidEntries, TagMatcher {
   /** Gives all memory back: no reader looks at the kind any more. From now on it is empty and takes nothing. */
   release(): void {
     const words = this.#words;
-    const slots = words[this.#base + KIND_SLOTS];
-    for (let slot = 1; slot <= this.#high; slot++) {
-      for (let record = words[slots + slot * SLOT_WORDS]; record > 0; ) {
+    for (let slot = 1; slot <= this.#slots.high; slot++) {
+      for (let record = this.#slots.head(slot); record > 0; ) {
         const older = words[record + RECORD_PREVIOUS];
         this.#drop(record);
         record = older;
       }
     }
-    this.#high = 0;
     this.#size = 0;
     this.#refused = 0;
     this.#seen = undefined;
     this.#primary.release();
     this.#uids.release();
     this.#values.release();
-    Atomics.store(words, this.#base + KIND_SLOTS, 0);
-    this.#host.allocator.dropBlock(slots, (words[slots] + 1) * SLOT_WORDS);
-  }
-
-  isValid(slot: number, hash: number): boolean {
-    return this.#inChain(this.#head(slot), hash);
+    this.#slots.release();
   }
 
   /** For the table of keys: is this slot's object the wanted one? */
   matches(slot: number): boolean {
-    this.#stored.at = this.#head(slot) + RECORD_HEADER;
+    this.#stored.at = this.#slots.head(slot) + RECORD_HEADER;
     return sameKey(this.#wanted, this.#stored);
   }
 
@@ -393,29 +378,20 @@ export class KindTable implements KindWriter, ValidEntries, TagMatcher {
     if (!this.#host.hasRoom(RECORD_HEADER + row.length, false)) {
       return this.#refuse();
     }
-    const before = this.#before;
-    const after = this.#after;
-    before.read(words, this.#bytes, old + RECORD_HEADER);
-    after.read(row.words, row.bytes, 0);
     const isUncommitted = words[old + RECORD_VERSION] === this.#host.version;
-    let flags = before.equals(after) ? 0 : FLAG_REINDEXED;
+    let flags = this.#values.compare(old, row) ? 0 : FLAG_REINDEXED;
     if (isUncommitted) {
       flags |= words[old + RECORD_HEADER + ROW_FLAGS] & FLAG_REINDEXED;
     }
     const older = words[old + RECORD_PREVIOUS];
     const record = this.#write(row, slot, isUncommitted ? older : old, flags);
-    Atomics.store(words, this.#slotAt(slot), record);
+    Atomics.store(words, this.#slots.at(slot), record);
     if ((flags & FLAG_REINDEXED) !== 0) {
-      for (let i = 0; i < after.count; i++) {
-        const hash = after.hashes[i];
-        if (!before.has(hash) && !this.#inChain(older, hash)) {
-          this.#values.add(hash, slot);
-        }
-      }
+      this.#values.addNew(slot, older);
     }
     if (isUncommitted) {
       if ((flags & FLAG_REINDEXED) !== 0) {
-        this.#unindex(slot, old, []);
+        this.#values.drop(slot, old, []);
       }
       this.#drop(old);
     } else {
@@ -429,8 +405,8 @@ export class KindTable implements KindWriter, ValidEntries, TagMatcher {
     const words = this.#words;
     const slot = this.#takeSlot();
     const record = this.#write(row, slot, -earlier, 0);
-    words[this.#slotAt(slot) + 1] = this.#host.version;
-    Atomics.store(words, this.#slotAt(slot), record);
+    words[this.#slots.at(slot) + 1] = this.#host.version;
+    Atomics.store(words, this.#slots.at(slot), record);
     if (earlier === 0) {
       this.#primary.add(hash, slot);
     } else {
@@ -440,10 +416,7 @@ export class KindTable implements KindWriter, ValidEntries, TagMatcher {
     if (uid !== 0) {
       this.#uids.add(uid, slot);
     }
-    this.#after.read(row.words, row.bytes, 0);
-    for (let i = 0; i < this.#after.count; i++) {
-      this.#values.add(this.#after.hashes[i], slot);
-    }
+    this.#values.addAll(slot, row);
     if (this.#seen !== undefined) {
       this.#seen[slot] = 1;
     }
@@ -465,7 +438,7 @@ export class KindTable implements KindWriter, ValidEntries, TagMatcher {
       words[record + RECORD_PREVIOUS] = head;
       words[record + RECORD_HEADER + ROW_FLAGS] &= ~FLAG_REINDEXED;
     }
-    Atomics.store(words, this.#slotAt(slot), record);
+    Atomics.store(words, this.#slots.at(slot), record);
     if (isUncommitted) {
       this.#drop(head);
     } else {
@@ -485,8 +458,8 @@ export class KindTable implements KindWriter, ValidEntries, TagMatcher {
       const bytes = Buffer.from(scope.namespace);
       namespace = this.interner.intern(bytes, 0, bytes.length);
     }
-    for (let slot = 1; slot <= this.#high; slot++) {
-      const head = this.#head(slot);
+    for (let slot = 1; slot <= this.#slots.high; slot++) {
+      const head = this.#slots.head(slot);
       if (
         head !== 0 &&
         !this.#isDeleted(head) &&
@@ -518,42 +491,15 @@ export class KindTable implements KindWriter, ValidEntries, TagMatcher {
     this.#host.allocator.dropRecord(record, size);
   }
 
-  /** Takes the values of a state that is dropped out of the index, unless another state of the object has them. */
-  #unindex(slot: number, record: number, newerGone: readonly number[]): void {
-    const before = this.#before;
-    before.read(this.#words, this.#bytes, record + RECORD_HEADER);
-    for (let i = 0; i < before.count; i++) {
-      const hash = before.hashes[i];
-      if (!this.#inChain(this.#head(slot), hash) && !newerGone.some((gone) => this.#has(gone, hash))) {
-        this.#values.remove(hash, slot);
-      }
-    }
-  }
-
-  /** True when the record or an older state of the same object has the value. */
-  #inChain(first: number, hash: number): boolean {
-    for (let record = first; record > 0; record = this.#words[record + RECORD_PREVIOUS]) {
-      if (this.#has(record, hash)) {
-        return true;
-      }
-    }
-    return false;
-  }
-
-  #has(record: number, hash: number): boolean {
-    this.#probed.read(this.#words, this.#bytes, record + RECORD_HEADER);
-    return this.#probed.has(hash);
-  }
-
   /** The object that came after a forgotten one with the same key does not point back at it any more. */
   #unlink(current: number, slot: number, earlier: number): void {
     const words = this.#words;
-    for (let at = this.#slotAt(current); words[at] !== 0; ) {
+    for (let at = this.#slots.at(current); words[at] !== 0; ) {
       if (words[at] === -slot) {
         Atomics.store(words, at, Math.min(earlier, 0));
         return;
       }
-      at = (words[at] < 0 ? this.#head(-words[at]) : words[at]) + RECORD_PREVIOUS;
+      at = (words[at] < 0 ? this.#slots.head(-words[at]) : words[at]) + RECORD_PREVIOUS;
     }
   }
 
@@ -565,64 +511,21 @@ export class KindTable implements KindWriter, ValidEntries, TagMatcher {
     return RECORD_HEADER + this.#words[record + RECORD_HEADER + ROW_SIZE];
   }
 
-  #slotAt(slot: number): number {
-    return this.#words[this.#base + KIND_SLOTS] + slot * SLOT_WORDS;
-  }
-
-  /** Address of the slot's newest record, or 0. */
-  #head(slot: number): number {
-    return this.#words[this.#slotAt(slot)];
-  }
-
-  get #slotCapacity(): number {
-    return this.#words[this.#words[this.#base + KIND_SLOTS]];
-  }
-
   #takeSlot(): number {
-    if (this.#freeCount > 0) {
-      return this.#freeSlots[--this.#freeCount];
-    }
-    if (this.#high === this.#slotCapacity) {
-      this.#growSlots(this.#high + (this.#high >> 1) + 1);
-    }
-    this.#high++;
-    this.#words[this.#base + KIND_HIGH] = this.#high;
-    return this.#high;
-  }
-
-  #release(slot: number): void {
-    if (this.#freeCount === this.#freeSlots.length) {
-      const grown = new Int32Array(this.#freeCount * 2);
-      grown.set(this.#freeSlots);
-      this.#freeSlots = grown;
-    }
-    this.#freeSlots[this.#freeCount++] = slot;
-  }
-
-  #growSlots(capacity: number): void {
-    const words = this.#words;
-    const old = words[this.#base + KIND_SLOTS];
-    const wanted = (capacity + 1) * SLOT_WORDS;
-    const table = this.#host.allocator.block(wanted);
-    words[table] = Math.min(SLOT_MASK, this.#host.allocator.blockSize(wanted) / SLOT_WORDS - 1);
-    if (old !== 0) {
-      const oldWords = (words[old] + 1) * SLOT_WORDS;
-      words.copyWithin(table + SLOT_WORDS, old + SLOT_WORDS, old + oldWords);
-      this.#host.allocator.dropBlock(old, oldWords);
-    }
-    Atomics.store(words, this.#base + KIND_SLOTS, table);
-    if (this.#seen !== undefined) {
-      const seen = new Uint8Array(words[table] + 1);
+    const slot = this.#slots.take();
+    if (this.#seen !== undefined && slot >= this.#seen.length) {
+      const seen = new Uint8Array(this.#slots.capacity + 1);
       seen.set(this.#seen);
       this.#seen = seen;
     }
+    return slot;
   }
 
   #keyHashOf(slot: number): number {
-    return keyHash(this.#words, this.#bytes, this.#head(slot) + RECORD_HEADER);
+    return keyHash(this.#words, this.#bytes, this.#slots.head(slot) + RECORD_HEADER);
   }
 
   #uidHashOf(slot: number): number {
-    return uidHash(this.#words, this.#bytes, this.#head(slot) + RECORD_HEADER);
+    return uidHash(this.#words, this.#bytes, this.#slots.head(slot) + RECORD_HEADER);
   }
 }
