@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
-import type { Plugin } from "../api/index.ts";
+import type { NeededCustomKind, Plugin } from "../api/index.ts";
 import { pods } from "../kinds/index.ts";
 import { harness, namespace, node, pod } from "./index.ts";
 
@@ -200,4 +200,55 @@ test("stop may come at any moment, and twice", async () => {
   await Promise.all([h.stop(), h.stop()]);
   await applying;
   await assert.rejects(h.settled(), { code: "TESTING_NOT_SETTLED", message: /was stopped/ });
+});
+
+test("custom resources are followed once their definition is there", async () => {
+  const widgets = {
+    name: "widgets",
+    apiVersion: "fairlead/v1",
+    needs: {
+      "widgets.example.org": {
+        apiVersion: "example.org/v1",
+        kind: "Widget",
+        namespaced: true,
+        fields: { size: { type: "int", path: "spec.size" } },
+      },
+    },
+    setup({ hooks, metrics, store }) {
+      const count = metrics.gauge("widgets", "Widgets.");
+      hooks.changes("widgets.example.org").tap(() => {
+        count.set(store.read((view) => view["widgets.example.org"].size));
+      });
+    },
+  } satisfies Plugin<undefined, { "widgets.example.org": NeededCustomKind }>;
+  const definition = {
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    metadata: { name: "widgets.example.org" },
+    spec: {
+      group: "example.org",
+      scope: "Namespaced",
+      names: { kind: "Widget", plural: "widgets", singular: "widget", listKind: "WidgetList" },
+      versions: [
+        {
+          name: "v1",
+          served: true,
+          storage: true,
+          schema: {
+            openAPIV3Schema: {
+              type: "object",
+              properties: { spec: { type: "object", properties: { size: { type: "integer" } } } },
+            },
+          },
+        },
+      ],
+    },
+  };
+  const widget = { apiVersion: "example.org/v1", kind: "Widget", metadata: { name: "one", namespace: "shop" } };
+  await using h = await harness(widgets, { objects: [definition, { ...widget, spec: { size: 3 } }] });
+  assert.equal(h.metrics("widgets"), 1);
+  await h.delete(widget);
+  assert.equal(h.metrics("widgets"), 0);
+  await using without = await harness(widgets);
+  assert.equal(without.metrics("widgets"), 0);
 });

@@ -1,5 +1,5 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import type { Duration, ServiceHandlers, ServiceOf } from "../api/context.ts";
+import type { Duration, HandlersOf, ServiceOf } from "../api/context.ts";
 import type { AnyPlugin } from "../api/plugin.ts";
 import { type Controller, createController } from "../controller/create-controller.ts";
 import { milliseconds } from "../controller/duration.ts";
@@ -89,7 +89,7 @@ export interface Harness extends AsyncDisposable {
   /** Calls a service as another plugin would. */
   call(service: string, handler: string, given?: unknown): Promise<unknown>;
   /** A service with its types: `h.service<CartHandlers>("cart").total({ … })`. */
-  service<H extends ServiceHandlers>(name: string): ServiceOf<H>;
+  service<H extends HandlersOf<H>>(name: string): ServiceOf<H>;
   /** Other options, as after a change of the YAML file; waits as `settled` does. What was recorded begins anew. */
   reload(options: unknown): Promise<void>;
   /** Tells the plugin of everything again, as when it fell far behind, and waits. Rejects with what a listener throws. */
@@ -244,7 +244,7 @@ class RunningHarness implements Harness {
     return await use[handler](given);
   }
 
-  service<H extends ServiceHandlers>(name: string): ServiceOf<H> {
+  service<H extends HandlersOf<H>>(name: string): ServiceOf<H> {
     return this.controller.services.use<H>(name);
   }
 
