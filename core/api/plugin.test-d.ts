@@ -1,5 +1,6 @@
 import { z } from "zod";
-import type { Plugin, PluginContext } from "./index.ts";
+import type { Harness } from "../testing/harness.ts";
+import type { Plugin, PluginContext, ThreadContext } from "./index.ts";
 
 // The plugin author's example: types come from the schema and from what is needed.
 const Options = z.strictObject({ limit: z.int().min(1).default(100) });
@@ -59,5 +60,70 @@ async function askStock({ services }: Pick<PluginContext, "services">): Promise<
   return [count, names];
 }
 
+// A custom resource: what its declaration says is what its views show.
+const shelfNeeds = {
+  pods: { fields: ["phase"], keep: "slim", indexes: { claim: "claims" } },
+  nodes: { labelSelector: "role" },
+  "shelves.example.org": {
+    apiVersion: "example.org/v1",
+    kind: "Shelf",
+    namespaced: true,
+    indexes: { aisle: "aisle" },
+    fields: {
+      size: { type: "int", path: "spec.size" },
+      aisle: { type: "name", path: "spec.aisle" },
+      state: { type: "enum", path: "status.state", values: ["Empty", "Full"] },
+      ready: { type: "condition", path: "status.conditions", conditionType: "Ready" },
+      goods: { type: "records", path: "spec.goods", element: { left: { type: "long", path: "left" } } },
+    },
+  },
+} as const;
+
+function readShelves({ store, hooks }: PluginContext<undefined, typeof shelfNeeds>): void {
+  hooks.changes("shelves.example.org").tap(([change]) => {
+    const shelf = change?.new;
+    if (shelf === undefined) {
+      return;
+    }
+    const inside: string = shelf.metadata.namespace;
+    const size: number = shelf.spec.size;
+    const aisle: string | undefined = shelf.spec.aisle;
+    const state: string | undefined = shelf.status.state;
+    const ready: string | undefined = shelf.ready;
+    const left: number | undefined = shelf.spec.goods[0]?.left;
+    const label: string | undefined = shelf.metadata.labels.team;
+    // @ts-expect-error not declared
+    void shelf.spec.weight;
+    // @ts-expect-error it is a number
+    const wrongType: string = shelf.spec.size;
+    // @ts-expect-error only "slim" and "full" keep the whole object
+    void shelf.json;
+    void [inside, size, aisle, state, ready, left, label, wrongType];
+  });
+  store.read((view) => {
+    const inAisle: readonly string[] = view["shelves.example.org"].by("aisle", "7").map((shelf) => shelf.key);
+    // @ts-expect-error no such index
+    view["shelves.example.org"].by("size", "7");
+    view.pods.by("claim", "data");
+    const whole: unknown = view.pods.get("shop/cart")?.json;
+    const host: string | undefined = view.nodes.get("one")?.spec.podCIDR;
+    return [inAisle, whole, host].length;
+  });
+}
+
+function inThread({ store }: ThreadContext<undefined, never, never, typeof needs>): void {
+  store.read((view) => {
+    const labels: Readonly<Record<string, string>> | undefined = view.pods.get("shop/cart")?.metadata.labels;
+    // @ts-expect-error phase was not asked for
+    void view.pods.get("shop/cart")?.status.phase;
+    return labels?.app;
+  });
+}
+
 export type { Wrong };
-export { askStock };
+
+async function testStock(h: Harness): Promise<readonly string[]> {
+  return await h.service<Stock>("stock").of("cart");
+}
+
+export { askStock, inThread, readShelves, testStock };

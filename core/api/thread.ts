@@ -1,7 +1,7 @@
-import type { AnyKind } from "../kinds/kind.ts";
 import type { Logger } from "../log.ts";
 import type { StoreReader } from "../store/reader.ts";
 import type { PluginMetrics } from "./metrics.ts";
+import type { KindsOf, Needs } from "./needs.ts";
 
 /** How to start a thread of a plugin. */
 export interface ThreadStart<Data> {
@@ -33,10 +33,13 @@ export interface PluginThreads {
   spawn<In = never, Out = never, Data = undefined>(module: URL, options?: ThreadStart<Data>): PluginThread<In, Out>;
 }
 
-/** What the default export of a thread's module gets. It may be async; the thread is ready when it returns. */
-export interface ThreadContext<Data = undefined, In = never, Out = never> {
+/**
+ * What the default export of a thread's module gets. It may be async; the thread is ready when it returns. `N`: the plugin's
+ * needs, `typeof needs`; at run time only the kinds that `spawn` names under `store` are there.
+ */
+export interface ThreadContext<Data = undefined, In = never, Out = never, N extends Needs = Needs> {
   readonly data: Data;
-  readonly store: StoreReader<readonly AnyKind[]>;
+  readonly store: StoreReader<KindsOf<N>>;
   readonly log: Logger;
   readonly metrics: PluginMetrics;
   post(message: Out, transfer?: readonly ArrayBuffer[]): void;
