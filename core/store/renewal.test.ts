@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { nodes } from "../kinds/index.ts";
+import { nodes, pods, services } from "../kinds/index.ts";
+import type { AnyKind } from "../kinds/kind.ts";
 import { attachReader, createStore, type Store } from "./create-store.ts";
+import { narrowReader } from "./narrow-reader.ts";
 import { MODEL_KIND, type ModelObject, rowOf, stateOf, stateOfView } from "./oracle.test-support.ts";
 import type { StoreReader } from "./reader.ts";
 import { RowMaker } from "./row-maker.test-support.ts";
@@ -371,6 +373,62 @@ test("a reader of another thread goes over with the new handle, at the latest wh
   assert.throws(() => reader.renew(createStore({ maxBytes: 1 << 20 }).handle()), { code: "STORE_BAD_PLAN" });
   store.close();
   assert.throws(() => store.renew(), { code: "STORE_CLOSED" });
+});
+
+test("the new memory may have other kinds, and kinds under other plans: they are known at once, and seen when it is gone over to", async () => {
+  const wide = pods.select("phase", "labels", "owners", "podIP", "nodeName");
+  const { store, reader, errors, read } = open();
+  const old = new Filling(store);
+  old.put(object(1, 1, 1));
+  old.synced();
+  const other = attachReader(store.handle(), { onError: (error) => errors.push(error) });
+  const told: string[] = [];
+  const listen = (name: string, from: Pick<StoreReader, "changes">, kind: AnyKind): void => {
+    from.changes(kind, (batch) => told.push(`${name} ${batch.kind} ${[...batch].map((change) => change.op)}`));
+  };
+  listen("pods", reader, MODEL_KIND);
+  listen("other's pods", other, MODEL_KIND);
+  const narrow = narrowReader(other, [wide, services]);
+  listen("narrow pods", narrow, wide);
+  listen("narrow services", narrow, services);
+  reader.flush();
+  other.flush();
+  assert.deepEqual(told, ["pods synced added", "other's pods synced added", "narrow pods synced added"]);
+  told.length = 0;
+  const plans = [services.plan(), pods.select("phase", "labels").plan()];
+  store.renew({ plans });
+  other.renew(store.handle());
+  for (const one of [reader, other]) {
+    assert.deepEqual([...one.kinds].sort(), ["nodes", "pods", "services"]);
+    assert.equal(one.status("services").synced, false);
+  }
+  listen("services", reader, services);
+  const synced = reader.whenSynced(["services"]);
+  const writer = store.writer();
+  const kinds = plans.map((plan) => writer.open(plan));
+  kinds[0].put(new RowMaker(plans[0], kinds[0].interner).make({ namespace: "shop", name: "web", uid: "u-9" }));
+  kinds[1].put(new RowMaker(plans[1], kinds[1].interner).make({ ...rowOf(object(1, 1, 1)), fields: {} }));
+  writer.commit();
+  kinds[0].status.synced(true);
+  assert.equal(
+    reader.read((view) => view.kind("services").size),
+    0,
+  );
+  assert.deepEqual(read(), [stateOf(object(1, 1, 1))]);
+  kinds[1].status.synced(true);
+  await synced;
+  reader.flush();
+  other.flush();
+  assert.deepEqual([...other.kinds].sort(), ["pods", "services"]);
+  assert.deepEqual(told.toSorted(), [
+    "narrow pods changes deleted",
+    "narrow services synced added",
+    "services synced added",
+  ]);
+  assert.equal(narrow.status("pods").synced, false, "the plan has not what it needs");
+  assert.deepEqual(errors, []);
+  other.close();
+  store.close();
 });
 
 test("listeners may stop, close or renew while they are told of the switch", () => {
