@@ -305,3 +305,16 @@ test("what changed is told by its keys: some count at once, others after a resta
   );
   assert.deepEqual(configChanges(before, after), { live: ["plugins", "log"], afterRestart: ["store"] });
 });
+
+test("a folder in which other files keep changing does not hold up a change", async () => {
+  const path = write("fairlead.yaml", configText("info"));
+  await using watched = await watching(path, { debounceMs: 20 });
+  let count = 0;
+  const noise = setInterval(() => write("noise", String(count++)), 2);
+  try {
+    writeFileSync(path, configText("debug"));
+    assert.deepEqual(await watched.next(), { level: "debug" });
+  } finally {
+    clearInterval(noise);
+  }
+});
