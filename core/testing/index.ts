@@ -3,6 +3,7 @@ export type { Rule, User } from "./auth.ts";
 export { type TestCertificates, testCertificates } from "./certificates.ts";
 export { type Clock, type ManualClock, manualClock, realClock } from "./clock.ts";
 export { type ConformanceOptions, conformance } from "./conformance.ts";
+export { definitionsOf } from "./definitions.ts";
 export type { ActiveFault, Fault, FaultMatch, Faults } from "./faults.ts";
 export { type Harness, type HarnessOptions, harness, type ObjectName } from "./harness.ts";
 export type { LogLine } from "./harness-log.ts";

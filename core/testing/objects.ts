@@ -34,7 +34,7 @@ export function objectsOf(world: World): Objects {
     if (resource === undefined) {
       throw new FairleadError(
         "TESTING_UNKNOWN_KIND",
-        `the test server serves no kind "${kind}" in "${apiVersion}"; apply its CustomResourceDefinition first`,
+        `the test server serves no kind "${kind}" in "${apiVersion}"; apply its CustomResourceDefinition first (definitionsOf(plugin) makes it)`,
         {
           facts: { apiVersion, kind },
         },
