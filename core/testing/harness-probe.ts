@@ -1,13 +1,14 @@
-import type { PluginContext, PluginKube } from "../api/context.ts";
+import type { PluginContext } from "../api/context.ts";
 import type { HealthVote, PluginHooks, Tap } from "../api/hooks.ts";
-import type { PluginMetrics } from "../api/metrics.ts";
 import type { Needs } from "../api/needs.ts";
 import type { AnyPlugin } from "../api/plugin.ts";
 import { createTimers } from "../controller/plugin-timers.ts";
-import { codeOf, messageOf } from "../errors.ts";
+import { messageOf } from "../errors.ts";
 import type { ChangeBatch } from "../store/reader.ts";
 import { type HarnessClock, harnessClock } from "./harness-clock.ts";
-import { type Recorded, type RecordedVote, type RecordedWrite, WorkInFlight } from "./harness-records.ts";
+import { KubeRecorder } from "./harness-kube.ts";
+import { MetricRecorder } from "./harness-metrics.ts";
+import { type Recorded, type RecordedVote, WorkInFlight } from "./harness-records.ts";
 
 type AnyListener = (batch: ChangeBatch<never>) => void;
 type AnyContext = PluginContext<undefined, Needs>;
@@ -50,9 +51,8 @@ class Probe {
   readonly #work = new WorkInFlight();
   readonly #clock: HarnessClock | undefined;
   readonly #events: Recorded["events"][number][] = [];
-  readonly #writes: RecordedWrite[] = [];
-  readonly #metrics = new Map<string, { name: string; labels: Readonly<Record<string, string>>; value: number }>();
-  readonly #metricNames = new Set<string>();
+  readonly #kube = new KubeRecorder(this.#work);
+  readonly #metrics = new MetricRecorder();
   readonly #listeners = new Map<string, Set<AnyListener>>();
   readonly #votes = new Map<string, () => HealthVote | Promise<HealthVote>>();
   readonly #stats = new Set<() => Readonly<Record<string, number>> | Promise<Readonly<Record<string, number>>>>();
@@ -104,10 +104,10 @@ class Probe {
       plugin: real.plugin,
       options: real.options,
       log: real.log,
-      metrics: this.#probedMetrics(),
+      metrics: this.#metrics.around(real.metrics),
       hooks: this.#probedHooks(),
       store: real.store,
-      kube: this.#probedKube(),
+      kube: this.#kube.around(real.kube),
       events: {
         normal: (about, reason, message) => {
           real.events.normal(about, reason, message);
@@ -133,9 +133,8 @@ class Probe {
   #recorded(): Recorded {
     return {
       events: [...this.#events],
-      writes: [...this.#writes],
-      metrics: [...this.#metrics.values()].map((metric) => ({ ...metric })),
-      metricNames: [...this.#metricNames],
+      writes: this.#kube.recorded(),
+      ...this.#metrics.recorded(),
     };
   }
 
@@ -152,54 +151,6 @@ class Probe {
     });
     signal.addEventListener("abort", () => timers.end(), { once: true });
     return { clock: { now: () => clock.wallNow(), monotonic: () => clock.now() }, timers };
-  }
-
-  #probedMetrics(): PluginMetrics {
-    const { metrics } = this.#real;
-    const note = (name: string, labels: Readonly<Record<string, string>> | undefined) => {
-      const key = JSON.stringify([name, Object.entries(labels ?? {}).sort()]);
-      const found = this.#metrics.get(key) ?? { name, labels: { ...labels }, value: 0 };
-      this.#metrics.set(key, found);
-      return found;
-    };
-    // The wrappers are called with what the metric's own type allows, and hand it on as it came.
-    const given = (labels: readonly unknown[]) => labels[0] as Readonly<Record<string, string>> | undefined;
-    return {
-      counter: (name, help, labels) => {
-        const counter = metrics.counter(name, help, labels);
-        this.#metricNames.add(name);
-        return {
-          inc: (...at) => {
-            note(name, given(at)).value++;
-            counter.inc(...at);
-          },
-          add: (amount, ...at) => {
-            note(name, given(at)).value += amount;
-            counter.add(amount, ...at);
-          },
-        };
-      },
-      gauge: (name, help, labels) => {
-        const gauge = metrics.gauge(name, help, labels);
-        this.#metricNames.add(name);
-        return {
-          set: (value, ...at) => {
-            note(name, given(at)).value = value;
-            gauge.set(value, ...at);
-          },
-        };
-      },
-      histogram: (name, help, options) => {
-        const histogram = metrics.histogram(name, help, options);
-        this.#metricNames.add(name);
-        return {
-          observe: (value, ...at) => {
-            note(name, given(at)).value++;
-            histogram.observe(value, ...at);
-          },
-        };
-      },
-    };
   }
 
   #probedHooks(): PluginHooks<Needs> {
@@ -231,53 +182,6 @@ class Probe {
       declare: (name, options) => hooks.declare(name, options),
       of: (name) => hooks.of(name),
     };
-  }
-
-  #probedKube(): PluginKube {
-    const { kube } = this.#real;
-    return {
-      get: (...given) => this.#work.track(kube.get(...given)),
-      pages: (...given) => this.#tracked(kube.pages(...given)),
-      list: (...given) => this.#tracked(kube.list(...given)),
-      create: (target, object, options) =>
-        this.#write(kube.create(target, object, options), {
-          verb: "create",
-          ...pick(target),
-          name: target.name ?? nameIn(object.metadata),
-          body: object,
-        }),
-      update: (target, object, options) =>
-        this.#write(kube.update(target, object, options), { verb: "update", ...pick(target), body: object }),
-      patch: (target, type, patch, options) =>
-        this.#write(kube.patch(target, type, patch, options), { verb: "patch", ...pick(target), body: patch }),
-      apply: (target, object, options) =>
-        this.#write(kube.apply(target, object, options), { verb: "apply", ...pick(target), body: object }),
-      delete: (target, options) => this.#write(kube.delete(target, options), { verb: "delete", ...pick(target) }),
-      deleteCollection: (target, options) =>
-        this.#write(kube.deleteCollection(target, options), { verb: "deleteCollection", ...pick(target) }),
-      raw: (...given) => this.#work.track(kube.raw(...given)),
-      json: (...given) => this.#work.track(kube.json(...given)),
-    };
-  }
-
-  async #write<T>(answer: Promise<T>, write: RecordedWrite): Promise<T> {
-    const at = this.#writes.push(structuredClone(write)) - 1;
-    try {
-      return await this.#work.track(answer);
-    } catch (error) {
-      this.#writes[at] = { ...this.#writes[at], error: { code: codeOf(error), message: messageOf(error) } };
-      throw error;
-    }
-  }
-
-  async *#tracked<T>(items: AsyncGenerator<T, void, undefined>): AsyncGenerator<T, void, undefined> {
-    for (;;) {
-      const next = await this.#work.track(items.next());
-      if (next.done) {
-        return;
-      }
-      yield next.value;
-    }
   }
 
   #trackedService<Service extends object>(service: Service): Service {
@@ -323,25 +227,4 @@ function keyOf(about: { readonly key: string } | { readonly namespace?: string; 
     return about.key;
   }
   return about.namespace === undefined ? about.name : `${about.namespace}/${about.name}`;
-}
-
-function pick(target: {
-  readonly apiVersion: string;
-  readonly plural: string;
-  readonly namespace?: string;
-  readonly name?: string;
-  readonly subresource?: string;
-}): Omit<RecordedWrite, "verb"> {
-  const { apiVersion, plural, namespace, name, subresource } = target;
-  return {
-    apiVersion,
-    plural,
-    ...(namespace === undefined ? {} : { namespace }),
-    ...(name === undefined ? {} : { name }),
-    ...(subresource === undefined ? {} : { subresource }),
-  };
-}
-
-function nameIn(metadata: Readonly<Record<string, unknown>> | undefined): string | undefined {
-  return typeof metadata?.name === "string" ? metadata.name : undefined;
 }
