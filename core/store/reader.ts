@@ -159,7 +159,10 @@ export interface StoreReader<Kinds extends readonly Kind[] = readonly Kind[]> {
    * its objects are told as deleted; when it comes back, as added. Throws STORE_UNKNOWN_KIND.
    */
   changes<K extends Kind>(kind: K, listener: ChangeListener<K>): Subscription;
-  /** Resolves when the kinds (default: all) are complete. Rejects with STORE_NOT_SYNCED, or the signal's reason. */
+  /**
+   * Resolves when the kinds (default: all that are there) are complete; a named one that was dropped is waited for until it
+   * comes back. Rejects with STORE_NOT_SYNCED, STORE_CLOSED, or the signal's reason.
+   */
   whenSynced(kinds?: readonly (string | { readonly name: string })[], options?: WaitOptions): Promise<void>;
   /** Counters of a kind, as they are now; of one that was dropped: none, and phase 7. Throws STORE_UNKNOWN_KIND. */
   status(kind: string | { readonly name: string }): KindStatus;
