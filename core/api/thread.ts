@@ -29,7 +29,7 @@ export interface PluginThread<In, Out> {
 
 /** Starts threads that read the plugin's store. */
 export interface PluginThreads {
-  /** The module's default export is called with a `ThreadContext`. Ends with the plugin. */
+  /** The module's default export is called with a `ThreadContext`; of a `.ts` that was built `.js` is taken. Ends with the plugin. */
   spawn<In = never, Out = never, Data = undefined>(module: URL, options?: ThreadStart<Data>): PluginThread<In, Out>;
 }
 

@@ -8,6 +8,7 @@ import type { AnyKind } from "../kinds/kind.ts";
 import type { Logger } from "../log.ts";
 import type { ChangeBatch, StoreReader } from "../store/reader.ts";
 import type { Clock } from "../watch/clock.ts";
+import { builtModule } from "./built-module.ts";
 import { createPluginKube } from "./plugin-context-kube.ts";
 import { serviceOver } from "./plugin-services.ts";
 import type { PluginSite, SiteHook } from "./plugin-site.ts";
@@ -55,7 +56,7 @@ export function createPluginContext(parts: ContextParts): OwnContext {
     tasks: {
       run: <Input, Output>(module: URL, input: Input, options: TaskOptions = {}): Promise<Output> =>
         // The module says what it gives.
-        site.task(module, input, { ...options, signal: anyOf(signal, options.signal) }) as Promise<Output>,
+        site.task(builtModule(module), input, { ...options, signal: anyOf(signal, options.signal) }) as Promise<Output>,
     },
     timers,
     clock: { now: () => clock.wallNow(), monotonic: () => clock.now() },

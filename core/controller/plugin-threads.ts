@@ -84,7 +84,7 @@ export function createPluginThreads(
       }
       const thread = new SpawnedThread({ id, name, host, stop });
       threads.add(thread);
-      host.start({ id, module: module.href, name, store, data, maxHeapMb }, thread);
+      host.start({ id, module: builtModule(module).href, name, store, data, maxHeapMb }, thread);
       // Messages are what the module and its plugin agreed on.
       return thread.face as PluginThread<In, Out>;
     },
