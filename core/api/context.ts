@@ -25,8 +25,8 @@ export type EventSubject = ObjectReference | { readonly key: string; readonly me
 /** CPU work for the pool of threads that all plugins share. */
 export interface PluginTasks {
   /**
-   * Calls the default export of the module with `input` in a pool thread and resolves with what it returns. Plugins take
-   * turns. Rejects with TASK_QUEUE_FULL, TASK_ABORTED, TASK_TIMEOUT, TASK_CRASHED, or the error that the function threw.
+   * Calls the default export of the module with `input` in a pool thread and resolves with what it returns. Name it
+   * as your source does, `new URL("./sum.ts", import.meta.url)`: where that was built, `./sum.js` is taken. Plugins take turns. Rejects with TASK_QUEUE_FULL, TASK_ABORTED, TASK_TIMEOUT, TASK_CRASHED, or the error that the function threw.
    */
   run<Input, Output>(module: URL, input: Input, options?: TaskOptions): Promise<Output>;
 }

@@ -2,6 +2,7 @@ import { notPlain } from "../../sandbox/plain-data.ts";
 import { type ChannelEnd, PulledPort } from "../../sandbox/pulled-port.ts";
 import type { PluginThread, PluginThreads, ThreadStart } from "../api/thread.ts";
 import { FairleadError, messageOf } from "../errors.ts";
+import { builtModule } from "./built-module.ts";
 
 /** What a thread of a plugin is started with. Plain data. */
 export interface ThreadOrder {
