@@ -1,4 +1,4 @@
-const DEADLINE_MS = 3000;
+const DEADLINE_MS = 5000;
 /** What keeps a process alive, or is of a thread; files that are just being read do not count. */
 const COUNTED = /Timeout|Immediate|Worker|MessagePort|TCP|UDP|Pipe|TLS|HTTP2|ChildProcess|FSEvent|StatWatcher|Signal/;
 
@@ -24,7 +24,7 @@ export async function resourcesLeft(before: ReadonlyMap<string, number>): Promis
     if (left.length === 0 || performance.now() > endAt) {
       return left;
     }
-    // An immediate shows up in the list itself; a closed socket leaves it some turns later.
-    await new Promise((resolve) => setTimeout(resolve, 10).unref());
+    // A closed socket leaves the list some turns later. This timer has fired when the list is read.
+    await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
