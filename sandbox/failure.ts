@@ -1,3 +1,5 @@
+import { placeOf } from "./place.ts";
+
 /** Facts of an error that may cross threads and be logged. */
 export type FailureFacts = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
 
@@ -21,7 +23,9 @@ export function failureOf(thrown: unknown): FailureData {
     const code = "code" in thrown && typeof thrown.code === "string" ? thrown.code : "UNKNOWN";
     const message = "message" in thrown ? String(thrown.message) : describe(thrown);
     const stack = "stack" in thrown && typeof thrown.stack === "string" ? thrown.stack : undefined;
-    return { code, message, facts: "facts" in thrown ? plainFacts(thrown.facts) : {}, stack };
+    const at = placeOf(thrown);
+    const facts = { ...("facts" in thrown ? plainFacts(thrown.facts) : {}), ...(at === undefined ? {} : { at }) };
+    return { code, message, facts, stack };
   } catch {
     return { code: "UNKNOWN", message: "an error that cannot be read was thrown", facts: {} };
   }

@@ -69,11 +69,11 @@ test("errors arrive with code, message and plain facts", async () => {
       },
     };
   });
-  await assert.rejects(both.near.request("fail", 0), {
-    code: "TEST_FAIL",
-    message: "told to fail",
-    facts: { count: 3 },
-  });
+  const error: unknown = await both.near.request("fail", 0).catch((reason: unknown) => reason);
+  assert.ok(error instanceof TestError);
+  const { at, ...facts }: { readonly at?: unknown } = error.facts;
+  assert.deepEqual([error.code, error.message, facts], ["TEST_FAIL", "told to fail", { count: 3 }]);
+  assert.match(String(at), /rpc\.test\.ts:\d+:\d+$/);
   await assert.rejects(both.near.request("fail later", 0), { code: "UNKNOWN", message: "no code" });
   await assert.rejects(both.near.request("fail oddly", 0), { code: "UNKNOWN", message: /cannot be read/ });
   await assert.rejects(both.near.request("nothing", 0), { code: "RPC_UNKNOWN_METHOD" });

@@ -1,3 +1,4 @@
+import { placeOf } from "../../sandbox/place.ts";
 import { codeOf, FairleadError, messageOf } from "../errors.ts";
 import type { StoreReader } from "../store/reader.ts";
 import type { Clock } from "../watch/clock.ts";
@@ -96,7 +97,7 @@ export function setupFailure(plugin: string, error: unknown): unknown {
   }
   return new FairleadError("PLUGIN_SETUP_FAILED", `plugin "${plugin}" failed in setup: ${messageOf(error)}`, {
     cause: error,
-    facts: { plugin, reason: codeOf(error) },
+    facts: { plugin, reason: codeOf(error), at: placeOf(error) },
   });
 }
 

@@ -1,3 +1,4 @@
+import { placeOf } from "../../sandbox/place.ts";
 import type { EventSubject, TaskOptions } from "../api/context.ts";
 import type { ObjectReference } from "../api/hooks.ts";
 import { codeOf, FairleadError, messageOf } from "../errors.ts";
@@ -128,7 +129,8 @@ export function createMainSite(parts: SiteParts, own: OwnSiteParts): MainSite {
       const more = last.untold > 0 ? { untold: last.untold } : {};
       last.atMs = now;
       last.untold = 0;
-      log.error({ plugin, where, code: codeOf(error), detail: messageOf(error), ...more }, "plugin failed");
+      const at = placeOf(error);
+      log.error({ plugin, where, code: codeOf(error), detail: messageOf(error), at, ...more }, "plugin failed");
     },
     reset,
     close() {

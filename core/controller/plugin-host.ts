@@ -1,3 +1,4 @@
+import { placeOf } from "../../sandbox/place.ts";
 import type { AnyPlugin } from "../api/plugin.ts";
 import { codeOf, FairleadError, messageOf } from "../errors.ts";
 import { type HookAsk, HookBoard } from "../hooks/hook-board.ts";
@@ -368,7 +369,8 @@ export class PluginHost {
   #failed(slot: PluginSlot, error: unknown): void {
     const { log, notices } = this.#options;
     if (!this.#stopping.signal.aborted) {
-      const fields = { plugin: slot.name, required: slot.required, code: codeOf(error), detail: messageOf(error) };
+      const { name: plugin, required } = slot;
+      const fields = { plugin, required, code: codeOf(error), detail: messageOf(error), at: placeOf(error) };
       log.error(fields, "plugin failed");
       notices.tell("plugin-failed", { plugin: slot.name, error: noticed(error) });
     }

@@ -1,3 +1,4 @@
+import { placeOf } from "../../sandbox/place.ts";
 import type { AnyPlugin } from "../api/plugin.ts";
 import { FairleadError, messageOf } from "../errors.ts";
 import type { AnyKind } from "../kinds/kind.ts";
@@ -45,7 +46,7 @@ async function importPlugin(url: URL): Promise<CheckedPlugin> {
   try {
     module = await import(url.href);
   } catch (error) {
-    throw new FairleadError("PLUGIN_LOAD_FAILED", `${url.href} cannot be loaded: ${messageOf(error)}`, {
+    throw new FairleadError("PLUGIN_LOAD_FAILED", `${url.href} cannot be loaded: ${reasonOf(url, error)}`, {
       cause: error,
       facts: { from: url.href },
     });
@@ -58,4 +59,21 @@ async function importPlugin(url: URL): Promise<CheckedPlugin> {
     );
   }
   return checkPlugin(module.default, url.href);
+}
+
+/** What Node says of ES modules that it takes for CommonJS, since the package.json above them says so. */
+const NOT_AN_ES_MODULE =
+  /^(?:Unexpected token 'export'|Cannot use import statement outside a module|await is only valid in async functions and the top level bodies of modules)/;
+
+function reasonOf(url: URL, error: unknown): string {
+  const reason = messageOf(error);
+  if (error instanceof SyntaxError && NOT_AN_ES_MODULE.test(reason)) {
+    return `${reason}; write "type": "module" into the package.json above it, or name it .mjs or .mts`;
+  }
+  if (!(error instanceof SyntaxError)) {
+    return reason;
+  }
+  // Node tells the line of TypeScript, but not of JavaScript.
+  const at = placeOf(error);
+  return at === undefined ? `${reason}; node --check ${url.pathname} shows where` : `${reason} at ${at}`;
 }

@@ -1,3 +1,4 @@
+import { placeOf } from "../../sandbox/place.ts";
 import type { DeclaredHookOptions, Tap } from "../api/hooks.ts";
 import { FairleadError, messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
@@ -307,7 +308,7 @@ export class HookBoard {
           now: () => this.#clock.now(),
           failed: ({ meter }, error) => {
             meter.errors++;
-            this.#tell(meter, { detail: messageOf(error) }, "a tap failed");
+            this.#tell(meter, { detail: messageOf(error), at: placeOf(error) }, "a tap failed");
           },
           called: ({ meter }, ms) => {
             meter.record(ms);
