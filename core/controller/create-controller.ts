@@ -11,6 +11,7 @@ import { narrowReader } from "../store/narrow-reader.ts";
 import type { ChangeListener, StoreReader, Subscription } from "../store/reader.ts";
 import { type Ingest, type IngestFigures, startIngest } from "../watch/ingest.ts";
 import { type RetryOptions, retryLimits } from "../watch/limits.ts";
+import { checkOptions, checkPluginList } from "./check-options.ts";
 import type { ControllerPlugins } from "./controller-plugins.ts";
 import type { ControllerFigures, FigureOptions } from "./figures.ts";
 import type { HealthReport } from "./health.ts";
@@ -102,8 +103,8 @@ export interface Controller<Kinds extends readonly AnyKind[] = readonly AnyKind[
 }
 
 /**
- * Makes a controller; nothing is opened before `start`. Throws CONTROLLER_NO_KINDS, what is wrong with a kind (KIND_*), and
- * with a plugin that was given as an object (PLUGIN_*).
+ * Makes a controller; nothing is opened before `start`. Throws CONTROLLER_NO_KINDS, CONTROLLER_BAD_OPTION, STORE_BAD_OPTION,
+ * what is wrong with a kind (KIND_*), and with a plugin that was given as an object (PLUGIN_*).
  */
 export function createController<const Kinds extends readonly AnyKind[] = readonly []>(
   options: ControllerOptions<Kinds>,
@@ -156,6 +157,7 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
   #stopped: Promise<void> | undefined;
 
   constructor(options: ControllerOptions<Kinds>) {
+    checkOptions(options);
     const { kinds = [], plugins = [] } = options;
     if (kinds.length === 0 && options.plugins === undefined) {
       throw new FairleadError("CONTROLLER_NO_KINDS", "a controller needs at least one kind; pass it as kinds: [pods]");
@@ -182,12 +184,21 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
   }
 
   async start(options: { readonly signal?: AbortSignal } = {}): Promise<this> {
-    this.#starting ??= this.#start(options.signal);
+    const { signal } = options;
+    // A listener of its own: the signal may be that of the controller, which is heeded after the start too.
+    const onAbort = (): void => this.#onAbort();
+    signal?.addEventListener("abort", onAbort, { once: true });
+    if (signal?.aborted === true) {
+      onAbort();
+    }
+    this.#starting ??= this.#start();
     try {
       await this.#starting;
     } catch (error) {
       await this.stop();
       throw error;
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
     }
     return this;
   }
@@ -218,6 +229,7 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
   }
 
   async reload(plugins: readonly (AnyPlugin | PluginEntry)[]): Promise<void> {
+    checkPluginList(plugins);
     if (this.#starting === undefined) {
       throw notStarted();
     }
@@ -254,8 +266,7 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
     void this.stop(); // stop() reports its own failures through the log
   };
 
-  async #start(signal: AbortSignal | undefined): Promise<void> {
-    const stopping = this.#stopping.signal;
+  async #start(): Promise<void> {
     const { plugins } = this.#options;
     this.#throwIfStopped();
     await this.#startFigures();
@@ -281,7 +292,7 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
       await this.#follow(host.kinds());
       await host.boot();
     }
-    await this.#untilLoaded(this.#followed, signal === undefined ? stopping : AbortSignal.any([stopping, signal]));
+    await this.#untilLoaded(this.#followed, this.#stopping.signal);
     await host?.follow();
     this.#throwIfStopped();
   }
