@@ -223,6 +223,12 @@ test("an aborted signal stops it", async () => {
   });
 });
 
+test("a controller that was stopped cannot be started again", async () => {
+  const controller = await createController({ cluster: here(), kinds: [pods], ingest: "inline" }).start();
+  await controller.stop();
+  await assert.rejects(controller.start(), { code: "CONTROLLER_STOPPED" });
+});
+
 test("a listener that throws is logged and does not keep the batch from others", async () => {
   server.objects.apply(pod("cart-1"));
   const log = recordingLog();

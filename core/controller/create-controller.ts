@@ -194,6 +194,7 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
     this.#starting ??= this.#start();
     try {
       await this.#starting;
+      this.#throwIfStopped();
     } catch (error) {
       await this.stop();
       throw error;
