@@ -21,7 +21,7 @@ import { checkPlugin } from "./plugin-check.ts";
 import { entryOf, type PluginEntry, type PluginInfo } from "./plugin-entry.ts";
 import { kindsOfNeeds } from "./plugin-needs.ts";
 import { serviceOver } from "./plugin-services.ts";
-import { Problems } from "./problems.ts";
+import { type Problem, Problems } from "./problems.ts";
 
 const DEFAULT_START_TIMEOUT_MS = 60_000;
 
@@ -66,7 +66,7 @@ export interface Controller<Kinds extends readonly AnyKind[] = readonly AnyKind[
   /**
    * Resolves when every kind is complete, or known to be out of reach (not served, forbidden: logged, and tried again
    * later), and every plugin has been set up. Rejects with CONTROLLER_START_TIMEOUT, CONTROLLER_STOPPED, what `cluster`
-   * has wrong (KUBE_*), or what a required plugin failed with (PLUGIN_*, SERVICE_DUPLICATE); nothing is left running then.
+   * has wrong (KUBE_*), WATCH_NO_THREAD, or what a required plugin failed with (PLUGIN_*, SERVICE_DUPLICATE); nothing is left running then.
    */
   start(options?: { readonly signal?: AbortSignal }): Promise<this>;
   /** Ends all requests, timers, sockets and threads. Safe to call at any moment, more than once. */
@@ -378,11 +378,17 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
         timeoutMs: this.#options.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS,
         signal,
         server: this.#access?.server ?? "",
-        problemOf: (kind) => this.#problems.of(kind),
+        problemOf: (kind) => this.#ingestProblem() ?? this.#problems.of(kind),
       });
     } finally {
       reader.close();
     }
+  }
+
+  /** While there is no thread to read, this is why nothing comes. */
+  #ingestProblem(): Problem | undefined {
+    const failure = this.#ingest?.failure;
+    return failure === undefined ? undefined : { code: "WATCH_THREAD_CRASHED", detail: failure.message };
   }
 
   async #callService(name: string, handler: string, given: unknown): Promise<unknown> {

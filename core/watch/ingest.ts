@@ -9,6 +9,7 @@ import { backoffDelay } from "./backoff.ts";
 import { DictionaryWatch } from "./dictionary-watch.ts";
 import type { AuditResult } from "./drift-audit.ts";
 import type { KindActivity } from "./engine.ts";
+import { ingestThreadFile, noThread } from "./ingest-file.ts";
 import type { IngestAsk, IngestFigures, IngestReport, IngestRequest, IngestSetup } from "./ingest-messages.ts";
 import { WATCH_LIMITS, type WatchLimits } from "./limits.ts";
 import { checkPlans } from "./plan-list.ts";
@@ -79,7 +80,7 @@ const OUT_OF_REACH_MS = 90_000;
 /** And for more than one try. */
 const OUT_OF_REACH_RETRIES = 1.5;
 
-/** Begins to follow a cluster. Throws KUBE_BAD_CONFIG for an address that is none (inline). */
+/** Begins to follow a cluster. Throws KUBE_BAD_CONFIG for an address that is none (inline), WATCH_NO_THREAD (thread). */
 export async function startIngest(options: IngestOptions): Promise<Ingest> {
   return options.mode === "inline" ? await inlineIngest(options) : new ThreadIngest(options);
 }
@@ -202,15 +203,19 @@ class ThreadIngest implements Ingest {
   #spawn(): Thread<IngestRequest> {
     this.#startedAt = performance.now();
     const setup = setupOf({ ...this.#options, plans: this.#plans });
-    return spawnThread<IngestRequest, IngestReport>({
-      // Beside this file both unbuilt and built; the ending is that of this file.
-      url: new URL(import.meta.url.endsWith(".ts") ? "./ingest-thread.ts" : "./ingest-thread.js", import.meta.url),
-      name: "fairlead-ingest",
-      data: { setup, store: this.#options.store.handle() },
-      resourceLimits: this.#options.resourceLimits ?? { maxYoungGenerationSizeMb: 2 },
-      onMessage: (report) => this.#onReport(report),
-      onExit: (exit) => this.#onExit(exit),
-    });
+    const url = ingestThreadFile();
+    try {
+      return spawnThread<IngestRequest, IngestReport>({
+        url,
+        name: "fairlead-ingest",
+        data: { setup, store: this.#options.store.handle() },
+        resourceLimits: this.#options.resourceLimits ?? { maxYoungGenerationSizeMb: 2 },
+        onMessage: (report) => this.#onReport(report),
+        onExit: (exit) => this.#onExit(exit),
+      });
+    } catch (error) {
+      throw codeOf(error) === "ERR_ACCESS_DENIED" ? noThread(error) : error;
+    }
   }
 
   /** Plans that are asked for outlive the thread: the next one is started with those of the last call. */
