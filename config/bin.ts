@@ -14,7 +14,7 @@ import {
 import { commands } from "./commands.ts";
 
 const WRONG_USE = /^(CLI|CONFIG)_|^PLUGIN_OPTIONS$/;
-const NOT_WRONG_USE: readonly string[] = ["CLI_NOT_SYNCED", "CLI_BROKEN_INSTALL"];
+const NOT_WRONG_USE: readonly string[] = ["CLI_NOT_SYNCED", "CLI_BROKEN_INSTALL", "CLI_OUTPUT_FAILED"];
 
 function fail(error: unknown, asJson: boolean): number {
   const code = codeOf(error);
@@ -86,9 +86,22 @@ async function main(args: readonly string[]): Promise<number> {
   return await runCommand(command, rest);
 }
 
-// A reader that goes away (`fairlead run | head`) is an end, not a crash.
-process.stdout.on("error", (error) => process.exit(codeOf(error) === "EPIPE" ? EXIT.ok : EXIT.failed));
+/** A reader that goes away (`fairlead run | head`) is an end, not a crash; output that is lost is not "ended as asked". */
+function outputEnded(error: Error): number {
+  const code = codeOf(error);
+  return code === "EPIPE"
+    ? EXIT.ok
+    : fail(new FairleadError("CLI_OUTPUT_FAILED", `the output is not complete: ${messageOf(error)}`), false);
+}
+
+process.stdout.once("error", (error) => process.exit(outputEnded(error)));
+// Who has lost its messages must not crash for it.
+process.stderr.on("error", () => {});
 
 const code = await main(process.argv.slice(2));
 // A module that was only looked at may have left a timer or a socket: written out, then ended.
-process.stdout.write("", () => process.stderr.write("", () => process.exit(code)));
+process.stdout.write("", () => {
+  const lost = process.stdout.errored;
+  const end = lost === null ? code : outputEnded(lost);
+  process.stderr.write("", () => process.exit(end));
+});

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { WriteStream } from "node:tty";
 import { fileURLToPath } from "node:url";
@@ -67,6 +70,11 @@ test("refuses wrong options with the nearest name", () => {
     [["--zzzzzz"], "CLI_UNKNOWN_OPTION", /see fairlead try --help/],
     [["--output", "jsno"], "CLI_BAD_VALUE", /is not one of text, json, did you mean "json"\?/],
     [["--output"], "CLI_BAD_VALUE", /argument missing/],
+    [
+      ["--output", "-1"],
+      "CLI_BAD_VALUE",
+      /^--output needs a value; one that begins with "-" is written --output=VALUE$/,
+    ],
     [["--inline=yes"], "CLI_BAD_VALUE", /does not take an argument/],
     [["x", "yy"], "CLI_BAD_ARGUMENT", /does not take the argument "yy"; see fairlead try --help/],
   ];
@@ -101,6 +109,8 @@ test("the program ends with 2 for wrong use and says what is wrong", async () =>
     [["run", "now"], /fairlead run does not take the argument "now"/],
     [["completion"], /needs "bash" or "zsh" or "fish"/],
     [["demo", "--pods", "many"], /not a whole number/],
+    [["rbac", "--name", "A b"], /--name "A b" cannot be a name in Kubernetes/],
+    [["rbac", "--namespace", "a/b"], /--namespace "a\/b" cannot be a name in Kubernetes/],
   ];
   for (const [args, message] of cases) {
     const { code, stderr } = await fairlead(...args);
@@ -170,4 +180,22 @@ test("the demo follows a living cluster and ends with its figures", async () => 
   }
   const { objects } = end;
   assert.ok(typeof objects === "object" && objects !== null && "pods" in objects && Number(objects.pods) > 20);
+});
+
+test("output that cannot be written is a failure with a reason, and lost messages change no exit code", async (t) => {
+  const unwritable = "</dev/null"; // opened for reading: like a full disk, on every system
+  const to = (stdout: string, stderr: string, ...args: string[]): Promise<number> => {
+    const script = `exec "$0" "$@" 1${stdout} 2${stderr}`;
+    return new Promise((resolve) => {
+      const child = execFile("/bin/sh", ["-c", script, process.execPath, BIN, ...args], () =>
+        resolve(child.exitCode ?? -1),
+      );
+    });
+  };
+  const folder = mkdtempSync(join(tmpdir(), "fairlead-full-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const said = join(folder, "said");
+  assert.equal(await to(unwritable, `>${said}`, "completion", "bash"), 1);
+  assert.match(readFileSync(said, "utf8"), /^fairlead: the output is not complete: .*EBADF.* \(CLI_OUTPUT_FAILED\)\n$/);
+  assert.equal(await to(`>${said}`, unwritable, "frob"), 2);
 });

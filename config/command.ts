@@ -125,7 +125,12 @@ export function parseOptions(command: CommandSpec, args: readonly string[]): Par
   } catch (cause) {
     const text = cause instanceof Error ? cause.message : String(cause);
     const first = text.split("\n")[0];
-    throw new FairleadError("CLI_BAD_VALUE", `${first.charAt(0).toLowerCase()}${first.slice(1)}`, { cause });
+    const dashed = /^Option '(--[^' ]+).*argument is ambiguous/.exec(first)?.[1];
+    const message =
+      dashed === undefined
+        ? `${first.charAt(0).toLowerCase()}${first.slice(1)}`
+        : `${dashed} needs a value; one that begins with "-" is written ${dashed}=VALUE`;
+    throw new FairleadError("CLI_BAD_VALUE", message, { cause });
   }
   for (const [name, value] of Object.entries(parsed.values)) {
     const allowed = command.options[name].oneOf;

@@ -1,3 +1,4 @@
+import { FairleadError } from "../core/errors.ts";
 import { type CommandContext, type ParsedOptions, textOption } from "./command.ts";
 import { configPath } from "./config-path.ts";
 import { loadConfig } from "./file/load.ts";
@@ -5,12 +6,14 @@ import { type RbacObject, rbacObjects } from "./rbac-objects.ts";
 
 /** `fairlead rbac`: prints the service account and the least rights for a configuration, ready for `kubectl apply`. */
 export async function rbac(parsed: ParsedOptions, context: CommandContext): Promise<number> {
+  const name = nameOption(parsed, "name") ?? "fairlead";
+  const namespace = nameOption(parsed, "namespace") ?? "default";
   const path = configPath(parsed);
   const config = await loadConfig(path, { load: "all" });
   const plugins = config.plugins.filter(({ enabled }) => enabled);
   const objects = rbacObjects({
-    name: textOption(parsed, "name") ?? "fairlead",
-    namespace: textOption(parsed, "namespace") ?? "default",
+    name,
+    namespace,
     plugins: plugins.map(({ declaration, kinds }) => ({ permissions: declaration?.permissions ?? [], kinds })),
     kinds: config.kinds,
     scope: config.settings.cluster.namespaces,
@@ -22,6 +25,18 @@ export async function rbac(parsed: ParsedOptions, context: CommandContext): Prom
   const names = plugins.map(({ declaration, use }) => declaration?.name ?? use);
   context.out.write(await rbacYaml(objects, names));
   return 0;
+}
+
+/** A name that Kubernetes takes for a namespace and for a service account, or undefined. Throws CLI_BAD_VALUE. */
+function nameOption(parsed: ParsedOptions, option: string): string | undefined {
+  const text = textOption(parsed, option);
+  if (text !== undefined && !/^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/.test(text)) {
+    throw new FairleadError(
+      "CLI_BAD_VALUE",
+      `--${option} "${text}" cannot be a name in Kubernetes; use at most 63 lower-case letters, digits and "-"`,
+    );
+  }
+  return text;
 }
 
 async function rbacYaml(objects: readonly RbacObject[], plugins: readonly string[]): Promise<string> {
