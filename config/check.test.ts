@@ -92,6 +92,18 @@ test("check is content when the cluster grants what is needed, cluster-wide or b
   assert.equal(wide.code, 2);
 });
 
+test("check tells selectors that the server does not understand", async () => {
+  await using server = await createApiServer();
+  write("kubeconfig", server.kubeconfig());
+  const selectors = `pods: { labelSelector: "a in (b" }, services: { labelSelector: "app=cart" }, nodes: { fieldSelector: "spec.color=red" }`;
+  write("selectors.yaml", `apiVersion: fairlead/v1\ncluster: { kubeconfig: kubeconfig }\nkinds: { ${selectors} }\n`);
+  const ended = await fairlead(["check", "--config", "selectors.yaml"]);
+  assert.match(ended.out, /^cluster {2}kinds {2}a selector of pods is refused by the server: .+$/m);
+  assert.match(ended.out, /^cluster {2}kinds {2}a selector of nodes is refused by the server: .+$/m);
+  assert.match(ended.out, /\n2 problems\n$/);
+  assert.equal(ended.code, 2);
+});
+
 test("check gives one JSON object a line", async () => {
   write("json.yaml", "apiVersion: fairlead/v1\nkinds: [podds]\n");
   const ended = await fairlead(["check", "--config", "json.yaml", "--offline", "--output", "json"]);

@@ -1,7 +1,8 @@
 import { type RulesSource, rightsOf, rulesFor } from "../core/controller/permission-check.ts";
 import { type MissingRules, missingRules } from "../core/controller/permission-review.ts";
 import { codeOf, messageOf } from "../core/errors.ts";
-import { createKubeClient } from "../core/kube/client.ts";
+import type { AnyKind } from "../core/kinds/kind.ts";
+import { createKubeClient, type KubeClient } from "../core/kube/client.ts";
 import { resolveCluster } from "../core/kube/cluster-config.ts";
 import { connect } from "../core/kube/http-transport.ts";
 import { planScope } from "../core/watch/namespace-scope.ts";
@@ -73,12 +74,16 @@ async function clusterProblems(read: ReadConfig): Promise<ConfigProblem[]> {
     const transport = connect(await resolveCluster(clusterSource(read.cluster)));
     try {
       const scope = planScope(read.cluster.namespaces);
+      const client = createKubeClient(transport);
       const rules = askers.flatMap(({ source, isPlugin }) =>
         isPlugin ? rulesFor([source], []) : rulesFor([], source.kinds),
       );
       const namespaces = scope.kind === "fixed" ? scope.namespaces : undefined;
-      const missing = await missingRules(createKubeClient(transport), rules, namespaces);
-      return missing.flatMap((each) => missingText(each, askers).map(([who, what]) => problem(who, what)));
+      const missing = await missingRules(client, rules, namespaces);
+      const refused = await refusedSelectors(client, askers, namespaces?.[0]);
+      return [...missing.flatMap((each) => missingText(each, askers)), ...refused].map(([who, what]) =>
+        problem(who, what),
+      );
     } finally {
       await transport.close();
     }
@@ -94,6 +99,8 @@ interface Asker {
   readonly name: string;
   readonly isPlugin: boolean;
   readonly source: RulesSource;
+  /** What it reads, with the selectors. */
+  readonly kinds: readonly AnyKind[];
 }
 
 function askersOf({ plugins, kinds }: ReadConfig): Asker[] {
@@ -105,12 +112,39 @@ function askersOf({ plugins, kinds }: ReadConfig): Asker[] {
             name: `plugin "${declaration.name}"`,
             isPlugin: true,
             source: { permissions: declaration.permissions, kinds: needed },
+            kinds: needed,
           },
         ],
   );
   return kinds.length === 0
     ? asking
-    : [...asking, { name: "kinds", isPlugin: false, source: { permissions: [], kinds } }];
+    : [...asking, { name: "kinds", isPlugin: false, source: { permissions: [], kinds }, kinds }];
+}
+
+/** Selectors that the server does not understand: it is asked for one object by each. */
+async function refusedSelectors(
+  client: KubeClient,
+  askers: readonly Asker[],
+  namespace: string | undefined,
+): Promise<[who: string, what: string][]> {
+  const asked = askers.flatMap(({ name, kinds }) => kinds.map((kind) => ({ name, kind })));
+  const found: [who: string, what: string][] = [];
+  for (const { name, kind } of asked) {
+    const { apiVersion, plural, labelSelector, fieldSelector } = kind;
+    if (labelSelector === undefined && fieldSelector === undefined) {
+      continue;
+    }
+    const target =
+      kind.namespaced && namespace !== undefined ? { apiVersion, plural, namespace } : { apiVersion, plural };
+    try {
+      await client.pages(target, { labelSelector, fieldSelector, limit: 1 }).next();
+    } catch (error) {
+      if (codeOf(error) === "KUBE_INVALID") {
+        found.push([name, `a selector of ${kind.name} is refused by the server: ${messageOf(error)}`]);
+      } // else it is told already, or has nothing to do with the configuration
+    }
+  }
+  return found;
 }
 
 /** Who lacks what, for each resource. */
