@@ -25,7 +25,7 @@ export class ConfigState {
   readonly checks = (): HealthCheck[] => {
     const detail =
       this.#problem !== undefined
-        ? `the changed file is not used: ${this.#problem.split("\n", 1)[0]}`
+        ? `the changed file is not used, the log tells why: ${this.#problem.split("\n", 1)[0].replace(/:$/, "")}`
         : this.#waiting.length > 0
           ? `changes of ${this.#waiting.join(", ")} need a restart`
           : undefined;

@@ -101,7 +101,10 @@ test("a bad file keeps the old one running, and log, metric and health say so un
   run.write(`plugin:\n${ONE("mark: 1")}${STATUS}`);
   const { problems } = await run.said("changed configuration is not used; the old one runs on");
   assert.match(String(problems), /fairlead\.yaml:2:1 +plugin +unknown key "plugin", did you mean "plugins"\?/);
-  assert.match(await health(), /\[\+\]config ok.*the changed file is not used/);
+  assert.match(
+    await health(),
+    /\[\+\]config ok: the changed file is not used, the log tells why: fairlead\.yaml has 1 problem\n/,
+  );
   const metrics = await (await fetch(`${url}/metrics`)).text();
   assert.match(metrics, /^fairlead_config_reloads_total\{result="refused"\} 1$/m);
   assert.match(metrics, /^fairlead_config_current 0$/m);
@@ -129,6 +132,8 @@ test("SIGHUP reads the file at once; what needs a restart is said", async () => 
   run.signal("SIGHUP");
   const { parts } = await run.said("changes of the configuration need a restart");
   assert.deepEqual(parts, ["store"]);
+  run.signal("SIGHUP");
+  await run.said("configuration read again, nothing changed");
 });
 
 test("flags win over the file, after a reload too", async () => {

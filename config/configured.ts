@@ -47,7 +47,7 @@ export async function runConfigured(run: ConfiguredRun, parsed: ParsedOptions, c
     });
     log.info({ files: config.files }, "configuration read");
     const live: Live = { controller, log, state, parsed, secrets, signal: context.signal };
-    context.onHangup(() => void watching?.reload()); // tells its failures by onError
+    context.onHangup(() => void readAgain(watching, log)); // tells its failures by onError
     await follow(controller, { ...how, log }, context, () => {
       watching = watchFiles(run.path, config, live);
       return watching;
@@ -55,6 +55,21 @@ export async function runConfigured(run: ConfiguredRun, parsed: ParsedOptions, c
   } finally {
     await log.close();
   }
+}
+
+/** Who asks by SIGHUP is told that nothing changed, too. Before there is a watch, nothing can be missed: it begins with a look. */
+async function readAgain(watching: ConfigWatch | undefined, log: ProgramLog): Promise<void> {
+  const before = watching?.current.texts;
+  await watching?.reload();
+  if (watching !== undefined && watching.problem === undefined && sameTexts(watching.current.texts, before)) {
+    log.info({ files: watching.current.files }, "configuration read again, nothing changed");
+  }
+}
+
+function sameTexts(now: ReadonlyMap<string, string>, before: ReadonlyMap<string, string> | undefined): boolean {
+  return (
+    before !== undefined && now.size === before.size && [...now].every(([file, text]) => before.get(file) === text)
+  );
 }
 
 /** What changes with the files. */
