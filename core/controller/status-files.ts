@@ -57,15 +57,21 @@ interface Pair {
   readonly key: string;
 }
 
+/** Where certificate and key are, PEM. */
+interface CertificateFiles {
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
 /** Certificate and key of the server, from files that somebody may renew. */
 export class StatusCertificate {
-  readonly #files: { readonly certFile: string; readonly keyFile: string };
+  readonly #files: CertificateFiles;
   readonly #log: Logger;
   #pair: Pair = { cert: "", key: "" };
   #listener: (pair: Pair) => void = () => {};
   #lastFailure = "";
 
-  constructor(files: { readonly certFile: string; readonly keyFile: string }, log: Logger) {
+  constructor(files: CertificateFiles, log: Logger) {
     this.#files = files;
     this.#log = log;
   }
@@ -108,9 +114,34 @@ export class StatusCertificate {
   async #read(): Promise<Pair> {
     const { certFile, keyFile } = this.#files;
     const [cert, key] = await Promise.all([readFile(certFile, "utf8"), readFile(keyFile, "utf8")]);
-    createSecureContext({ cert, key });
+    const reason = whyNotUsable({ cert, key }, this.#files);
+    if (reason !== undefined) {
+      throw new FairleadError("STATUS_BAD_OPTION", reason);
+    }
     return { cert, key };
   }
+}
+
+/** Which of the two files is wrong, for who has to mend it: the words of OpenSSL name none. */
+function whyNotUsable(pair: Pair, { certFile, keyFile }: CertificateFiles): string | undefined {
+  const refusal = (part: Partial<Pair>): string | undefined => {
+    try {
+      createSecureContext(part);
+      return undefined;
+    } catch (error) {
+      return messageOf(error);
+    }
+  };
+  const both = refusal(pair);
+  if (both === undefined) {
+    return undefined;
+  }
+  if (refusal({ cert: pair.cert }) !== undefined) {
+    return `"${certFile}" holds no certificate in PEM that can be read (${both})`;
+  }
+  return refusal({ key: pair.key }) === undefined
+    ? `"${keyFile}" is not the key of the certificate "${certFile}" (${both})`
+    : `"${keyFile}" holds no key in PEM that can be read without a password (${both})`;
 }
 
 function digestOf(text: string): Buffer {

@@ -262,10 +262,30 @@ test("a renewed certificate is used by the server that runs", async (t) => {
   await assert.rejects(ask(server, "/livez", { ca: first.caPem }));
 });
 
+test("of two bad files of TLS the one to mend is named", async () => {
+  const files = { certFile: join(folder, "which-cert.pem"), keyFile: join(folder, "which-key.pem") };
+  const [first, second] = await Promise.all([testCertificates(), testCertificates()]);
+  const cases: [cert: string, key: string, message: RegExp][] = [
+    [first.certPem, second.keyPem, /which-key\.pem" is not the key of the certificate ".*which-cert\.pem"/],
+    ["garbage", first.keyPem, /which-cert\.pem" holds no certificate in PEM/],
+    [first.certPem, "garbage", /which-key\.pem" holds no key in PEM/],
+  ];
+  for (const [cert, key, message] of cases) {
+    writeFileSync(files.certFile, cert);
+    writeFileSync(files.keyFile, key);
+    await assert.rejects(opened({ tls: files }), { code: "STATUS_BAD_OPTION", message });
+  }
+});
+
 test("an address that is taken is told with a code", async () => {
   const server = await opened();
   const port = Number(new URL(server.url).port);
-  await assert.rejects(opened({ port }), { code: "STATUS_LISTEN_FAILED", message: new RegExp(`port ${port}`) });
+  const message = new RegExp(`"127\\.0\\.0\\.1", port ${port}: .*EADDRINUSE.*; change status\\.port$`);
+  await assert.rejects(opened({ port }), { code: "STATUS_LISTEN_FAILED", message });
+  await assert.rejects(opened({ host: "no host" }), {
+    code: "STATUS_LISTEN_FAILED",
+    message: /; change status\.host$/,
+  });
   await assert.rejects(opened({ port: 70_000 }), { code: "STATUS_LISTEN_FAILED" });
 });
 

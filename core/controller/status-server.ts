@@ -112,9 +112,11 @@ function makeServer(certificate: StatusCertificate | undefined, onRequest: Serve
 async function listen(server: Server | TlsServer, { host, port }: StatusOptions): Promise<number> {
   await new Promise<void>((resolve, reject) => {
     const refuse = (error: Error): void => {
-      const where = `${host ?? "all addresses"}, port ${port}`;
+      const where = `${host === undefined ? "all addresses" : `"${host}"`}, port ${port}`;
+      const isPort = ["EADDRINUSE", "EACCES", "ERR_SOCKET_BAD_PORT"].includes(codeOf(error));
+      const message = `the status server cannot listen on ${where}: ${error.message}; change ${isPort ? "status.port" : "status.host"}`;
       reject(
-        new FairleadError("STATUS_LISTEN_FAILED", `the status server cannot listen on ${where}: ${error.message}`, {
+        new FairleadError("STATUS_LISTEN_FAILED", message, {
           cause: error,
           facts: { host, port, cause: codeOf(error) },
         }),
