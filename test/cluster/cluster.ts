@@ -1,7 +1,7 @@
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { codeOf } from "../../core/errors.ts";
+import { codeOf, FairleadError } from "../../core/errors.ts";
 import { type ApiClient, createApiClient } from "./api-client.ts";
 import { type AuditEntry, readAuditLog } from "./audit-log.ts";
 import { type CertificateSubject, createAuthority, createSigningKey, issue, type KeyPair } from "./certificates.ts";
@@ -144,6 +144,8 @@ export interface Cluster extends AsyncDisposable {
 const AUTHORITY = "fairlead-test-authority";
 const KUBELET_USER = `system:node:${REAL_NODE}`;
 const PROXY_USER = "system:kube-proxy";
+/** Without the controller manager pods have no service account to run as. */
+const NODE_NEEDS: readonly ComponentName[] = ["etcd", "apiserver", "controller-manager"];
 const PORT_TRIES = 3;
 const QUIET_SHARE = 0.2;
 const QUIET_DEADLINE_MS = 120_000;
@@ -169,6 +171,9 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
 
 async function startOnce(options: ClusterOptions, data: string | undefined, progress: Progress): Promise<Cluster> {
   const components = ALL_COMPONENTS.filter((name) => (options.components ?? ALL_COMPONENTS).includes(name));
+  if (options.node === "real" && !NODE_NEEDS.every((name) => components.includes(name))) {
+    throw new FairleadError("CLUSTER_BAD_OPTION", `a real node needs the components ${NODE_NEEDS.join(", ")}`);
+  }
   const programs = await ensurePrograms(components.map(programOf), progress);
   const [apiserver, etcd, etcdPeer, kwok] = await freePorts(4);
   const ports: Ports = { apiserver, etcd, etcdPeer, kwok };

@@ -67,5 +67,5 @@ try {
   await host(name, JSON.parse(options));
 } catch (error) {
   await tell({ kind: "failed", message: messageOf(error) });
-  process.exitCode = 1;
+  process.exit(1); // The channel, which both sides listen on, would keep both alive.
 }

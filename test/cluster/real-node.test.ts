@@ -58,8 +58,15 @@ async function startElsewhere() {
     const spec = { nodeName: "real-node", containers: [{ name: "pause", image: ${JSON.stringify(PAUSE_IMAGE)} }] };
     const pods = "/api/v1/namespaces/default/pods";
     await cluster.send("POST", pods, { metadata: { name: "still-there" }, spec });
-    const phase = async () => (await cluster.send("GET", pods + "/still-there")).body.status.phase;
-    while ((await phase()) !== "Running") {
+    const deadline = Date.now() + 60_000;
+    for (;;) {
+      const { status } = (await cluster.send("GET", pods + "/still-there")).body;
+      if (status.phase === "Running") {
+        break;
+      }
+      if (Date.now() > deadline) {
+        throw new Error("the pod does not run: " + JSON.stringify(status));
+      }
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     console.log(cluster.folder);
@@ -67,7 +74,12 @@ async function startElsewhere() {
   const child = spawn(process.execPath, ["--input-type=module", "--eval", script], {
     stdio: ["ignore", "pipe", "inherit"],
   });
-  const [folder] = await once(createInterface({ input: child.stdout }), "line");
+  const said = once(createInterface({ input: child.stdout }), "line");
+  const ended = once(child, "exit").then(([code]) =>
+    Promise.reject(new Error(`it ended with ${code} before it was up`)),
+  );
+  const [folder] = await Promise.race([said, ended]);
+  ended.catch(() => {}); // From now on it is ended by the test.
   return { child, folder: String(folder) };
 }
 
@@ -142,6 +154,8 @@ describe("a real node", { skip: missing ?? false }, () => {
 test("a node that is neither real nor simulated is refused, and images only go to a real one", () => {
   const wrong = cli("up", "--name", `imaginary-${process.pid}`, "--node", "imaginary");
   assert.deepEqual([wrong.code, wrong.stderr.includes('"imaginary" is not one of simulated, real')], [1, true]);
+  const alone = cli("up", "--name", `alone-${process.pid}`, "--components", "etcd,apiserver", "--node", "real");
+  assert.deepEqual([alone.code, alone.stderr.includes("needs the components")], [1, true]);
   assert.deepEqual(cli("image", "eat", "x.tar").code, 1);
 });
 

@@ -29,15 +29,29 @@ export type SystemProgram = keyof typeof PACKAGES;
 const CNI_FOLDERS = ["/usr/lib/cni", "/opt/cni/bin"];
 const CNI_PACKAGE = "containernetworking-plugins";
 
-/** What is missing on this machine for these programs, in words, or undefined. `cni`: the network plugins as well. */
-export function whatIsMissing(programs: readonly SystemProgram[], cni = false): string | undefined {
-  const packages = missingPackages(programs, cni);
-  const root = process.getuid?.() === 0;
-  if (packages.length === 0 && root) {
+/** What of a machine decides whether containers run on it. */
+export interface Machine {
+  readonly isRoot: boolean;
+  has(program: SystemProgram | "cni"): boolean;
+}
+
+const THIS_MACHINE: Machine = {
+  isRoot: process.getuid?.() === 0,
+  has: (program) => (program === "cni" ? cniFolder() !== undefined : isThere(program)),
+};
+
+/** What is missing on a machine for these programs, in words, or undefined. `cni`: the network plugins as well. */
+export function whatIsMissing(
+  programs: readonly SystemProgram[],
+  cni = false,
+  machine: Machine = THIS_MACHINE,
+): string | undefined {
+  const packages = missingPackages(programs, cni, machine);
+  if (packages.length === 0 && machine.isRoot) {
     return undefined;
   }
   const install = packages.length === 0 ? [] : [`programs are missing: apt-get install ${packages.join(" ")}`];
-  return [...(root ? [] : ["containers need root"]), ...install].join("; ");
+  return [...(machine.isRoot ? [] : ["containers need root"]), ...install].join("; ");
 }
 
 /**
@@ -49,8 +63,8 @@ export async function installMissing(
   progress: Progress,
   cni = false,
 ): Promise<void> {
-  const packages = missingPackages(programs, cni);
-  if (packages.length > 0 && process.getuid?.() === 0 && isThere("apt-get")) {
+  const packages = missingPackages(programs, cni, THIS_MACHINE);
+  if (packages.length > 0 && THIS_MACHINE.isRoot && isThere("apt-get")) {
     progress(`installing ${packages.join(", ")}`);
     const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
     const install = ["install", "-y", "-qq", "--no-install-recommends", ...packages];
@@ -70,9 +84,9 @@ export function cniFolder(): string | undefined {
   return CNI_FOLDERS.find((folder) => isExecutable(`${folder}/bridge`));
 }
 
-function missingPackages(programs: readonly SystemProgram[], cni: boolean): readonly string[] {
-  const packages: string[] = programs.filter((program) => !isThere(program)).map((program) => PACKAGES[program]);
-  return [...new Set(cni && cniFolder() === undefined ? [...packages, CNI_PACKAGE] : packages)].sort();
+function missingPackages(programs: readonly SystemProgram[], cni: boolean, machine: Machine): readonly string[] {
+  const packages: string[] = programs.filter((program) => !machine.has(program)).map((program) => PACKAGES[program]);
+  return [...new Set(cni && !machine.has("cni") ? [...packages, CNI_PACKAGE] : packages)].sort();
 }
 
 function isThere(program: string): boolean {
