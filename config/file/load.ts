@@ -84,6 +84,10 @@ export async function readConfig(path: string, options: LoadOptions = {}): Promi
     }
   };
   const settings = checkSettings(root, tell);
+  // Where something could not be read, it may be what there is to do.
+  if (settings !== undefined && read.problems.length === 0 && isIdle(settings)) {
+    tell({ place: root.at, path: "", message: "nothing to do: add plugins, or kinds to follow" });
+  }
   const found = await findPlugins({
     root,
     folderOf: foldersBy(files, read.shown),
@@ -152,11 +156,11 @@ function checkSettings(root: TableNode, tell: (problem: ConfigProblem) => void):
     }
     return undefined;
   }
-  const { plugins, kinds } = checked.data;
-  if (plugins.length === 0 && (Array.isArray(kinds) ? kinds : Object.keys(kinds)).length === 0) {
-    tell({ place: root.at, path: "", message: "nothing to do: add plugins, or kinds to follow" });
-  }
   return checked.data;
+}
+
+function isIdle({ plugins, kinds }: Settings): boolean {
+  return plugins.length === 0 && (Array.isArray(kinds) ? kinds : Object.keys(kinds)).length === 0;
 }
 
 function tidy(read: ReadFiles, problems: readonly ConfigProblem[]): ConfigProblem[] {

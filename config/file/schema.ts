@@ -3,6 +3,8 @@ import { LOG_LEVELS } from "../../core/log.ts";
 import { byteSize, duration, glob, path, secret, serverUrl } from "./schema-values.ts";
 
 const DAY_MS = 86_400_000;
+/** Each comparison lists all objects: more often, it would be a load for the API server. */
+const LEAST_AUDIT_MS = 10_000;
 
 const namespaces = z
   .strictObject({
@@ -47,6 +49,9 @@ const cluster = z
         path: [key],
         message: `cannot be beside "${how[0]}"; say once where the cluster is`,
       });
+    }
+    if (given.context !== undefined && (given.server !== undefined || given.inCluster === true)) {
+      context.addIssue({ code: "custom", path: ["context"], message: "is for a kubeconfig; remove it" });
     }
     if (given.server === undefined) {
       const needServer = ["caFile", "token", "certificateFile", "keyFile", "tlsServerName", "proxyUrl"] as const;
@@ -206,8 +211,9 @@ export const FairleadFile = z.strictObject({
   audit: z
     .strictObject({
       everyMs: duration(0, DAY_MS)
+        .refine((ms) => ms === 0 || ms >= LEAST_AUDIT_MS, "must be 0 (off) or at least 10s: all objects are listed")
         .prefault("10m")
-        .describe("Time between comparisons of the store with the server; 0 switches them off."),
+        .describe("Time between comparisons of the store with the server, at least 10s; 0 switches them off."),
     })
     .prefault({})
     .describe("Looks for drift between the store and the server."),

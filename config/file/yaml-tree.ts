@@ -30,6 +30,7 @@ export function readYaml(text: string, options: TreeOptions): ConfigNode | undef
   }
   const composer = new Composer({
     version: "1.2",
+    resolveKnownTags: false, // "!!binary" and the like make values that no key takes
     uniqueKeys: false, // quadratic there; NodeReader looks for keys that come twice
     prettyErrors: false,
     logLevel: "silent",

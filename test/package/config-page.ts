@@ -80,7 +80,7 @@ configuration runs on, and log, metric and health tell why. New code of a plugin
 ## Limits
 
 A file is UTF-8 text of at most 1 MiB with one YAML 1.2 document, values at most 64 deep in each other, at most 100,000 values
-once aliases are resolved, and 64 files in all. Keys that come twice, tags and \`%YAML 1.1\` are refused.`;
+once aliases are resolved, and 64 files in all. Keys that come twice, tags such as \`!!binary\` and \`%YAML 1.1\` are refused.`;
 
 /** docs/reference/config.md. */
 export function configPage(generated: string): string {
