@@ -1,3 +1,4 @@
+import { FairleadError } from "../errors.ts";
 import type { RowPlan } from "../kinds/plan.ts";
 import { Batch } from "./batch.ts";
 import { ADDED, changesBetween, DELETED, deletionOf, initialSet, RESYNC, UPDATED } from "./comparison.ts";
@@ -80,6 +81,12 @@ export class ChangeReader {
 
   /** `need`: shows only this part of the kind, and nothing before the kind has all of it. */
   add(name: string, listener: AnyListener, need?: RowPlan): Subscription {
+    if (typeof listener !== "function") {
+      throw new FairleadError(
+        "STORE_BAD_VALUE",
+        `changes of "${name}" need a listener, a function, not ${typeof listener}`,
+      );
+    }
     const subscriber: Subscriber = { name, listener, need, isShown: false, entry: undefined, isStopped: false };
     this.#subscribers.push(subscriber);
     const stop = (): void => {

@@ -301,21 +301,22 @@ export function probeFor(spec: IndexSpec, value: unknown, dictionary: Dictionary
   }
 }
 
-/** A probe for a label pair. */
+/** A probe for a label pair. Throws STORE_BAD_VALUE. */
 export function pairOfNames(
   spec: IndexSpec,
   key: string,
   value: string,
   dictionary: DictionaryReader,
 ): Probe | undefined {
-  const a = dictionary.id(key);
-  const b = dictionary.id(value);
+  // A label of another object may be missing, which its type does not tell.
+  const a = dictionary.id(asText(spec, key));
+  const b = dictionary.id(asText(spec, value));
   return a <= 0 || b < 0 ? undefined : pairProbe(spec, a, b);
 }
 
-/** A probe for an interned string. */
+/** A probe for an interned string. Throws STORE_BAD_VALUE. */
 export function nameProbe(spec: IndexSpec, value: string, dictionary: DictionaryReader): Probe | undefined {
-  const id = dictionary.id(value);
+  const id = dictionary.id(asText(spec, value));
   return id <= 0 ? undefined : pairProbe(spec, id, 0);
 }
 

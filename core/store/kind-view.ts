@@ -238,6 +238,12 @@ export class KindView<View> implements KindObjects<View, string> {
     this.#check();
     let namespace = namespaceOrKey;
     let wanted = name;
+    if (typeof namespace !== "string" || (typeof wanted !== "string" && wanted !== undefined)) {
+      throw new FairleadError(
+        "STORE_BAD_VALUE",
+        `"${this.plan.name}" is looked up by strings: a key, or namespace and name`,
+      );
+    }
     if (wanted === undefined) {
       const slash = namespaceOrKey.indexOf("/");
       namespace = slash < 0 ? "" : namespaceOrKey.slice(0, slash);

@@ -363,3 +363,17 @@ function throws(code: string, action: () => unknown, message = /./): void {
     return true;
   });
 }
+
+test("what is asked with a value that is missing at run time is refused with a code", () => {
+  const { reader } = open();
+  // As `labels.app` of an object without that label is, whatever its type says.
+  const missing = undefined as unknown as string;
+  const refused = { code: "STORE_BAD_VALUE" };
+  assert.throws(() => reader.read((view) => view.pods.byLabel("app", missing)), refused);
+  assert.throws(() => reader.read((view) => view.pods.byLabel(missing, "cart")), refused);
+  assert.throws(() => reader.read((view) => view.pods.inNamespace(missing)), refused);
+  assert.throws(() => reader.read((view) => view.pods.select({ labels: { app: missing } })), refused);
+  assert.throws(() => reader.read((view) => view.pods.get(missing)), refused);
+  assert.throws(() => reader.read((view) => view.pods.has("shop", null as unknown as string)), refused);
+  assert.throws(() => reader.changes(pods, undefined as never), refused);
+});
