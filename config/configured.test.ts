@@ -136,6 +136,23 @@ test("SIGHUP reads the file at once; what needs a restart is said", async () => 
   await run.said("configuration read again, nothing changed");
 });
 
+test("a SIGHUP while the configuration is read for the first time ends nothing", async () => {
+  const early = join(root, "early.mjs");
+  writeFileSync(early, `process.kill(process.pid, "SIGHUP");${PLUGIN("early")}`);
+  await using run = new Run("early", `plugins:\n  - { use: ${early} }\n`);
+  await run.said("cluster followed");
+  run.signal("SIGTERM");
+  assert.equal((await run.ended).code, 0);
+});
+
+test("what keeps it from starting is in the log too, for who reads nothing else", async () => {
+  await using run = new Run("fails-in-the-log", `plugins:\n${ONE("fails: true")}`);
+  const { code, detail, level } = await run.said("ended by an error");
+  assert.deepEqual([code, level], ["PLUGIN_SETUP_FAILED", 50]);
+  assert.match(String(detail), /does not want to/);
+  assert.equal((await run.ended).code, 1);
+});
+
 test("flags win over the file, after a reload too", async () => {
   const silent = (plugins: string): string => `kinds: [pods]\nlog: { level: silent }\n${plugins}`;
   const flags = ["--log-level", "info", "--kinds", "configmaps", "--output", "json"];

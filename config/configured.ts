@@ -1,4 +1,5 @@
 import { type Controller, createController } from "../core/controller/create-controller.ts";
+import { codeOf, messageOf } from "../core/errors.ts";
 import type { ClusterSource } from "../core/kube/access.ts";
 import { LOG_LEVELS, type LogLevel } from "../core/log.ts";
 import { followOptionsOf, kindsNamed, numberOption } from "./cluster-options.ts";
@@ -28,9 +29,13 @@ export interface ConfiguredRun {
  */
 export async function runConfigured(run: ConfiguredRun, parsed: ParsedOptions, context: CommandContext): Promise<void> {
   const how = followOptionsOf(parsed, context, run.title, "log");
+  let watching: ConfigWatch | undefined;
+  // First of all, so that one that comes early ends nothing. Before there is a watch it changes nothing: that begins with a look.
+  context.onHangup(
+    () => void readAgain(watching, (files) => log.info({ files }, "configuration read again, nothing changed")),
+  );
   const config = await loadConfig(run.path);
   const options = await withFlags(toControllerOptions(config), parsed);
-  let watching: ConfigWatch | undefined;
   const secrets = new Set(config.secrets);
   const redact = (line: string): string => redactText(line, secrets);
   const log = openLog({ level: levelOf(config, parsed), signal: true, redact });
@@ -47,22 +52,25 @@ export async function runConfigured(run: ConfiguredRun, parsed: ParsedOptions, c
     });
     log.info({ files: config.files }, "configuration read");
     const live: Live = { controller, log, state, parsed, secrets, signal: context.signal };
-    context.onHangup(() => void readAgain(watching, log)); // tells its failures by onError
     await follow(controller, { ...how, log }, context, () => {
       watching = watchFiles(run.path, config, live);
       return watching;
     });
+  } catch (error) {
+    // For who reads the log alone; the terminal is told by the program.
+    log.error({ code: codeOf(error), detail: messageOf(error) }, "ended by an error");
+    throw error;
   } finally {
     await log.close();
   }
 }
 
-/** Who asks by SIGHUP is told that nothing changed, too. Before there is a watch, nothing can be missed: it begins with a look. */
-async function readAgain(watching: ConfigWatch | undefined, log: ProgramLog): Promise<void> {
+/** Who asks by SIGHUP is told that nothing changed, too. Failures are told by `onError` of the watch. */
+async function readAgain(watching: ConfigWatch | undefined, onSame: (files: readonly string[]) => void): Promise<void> {
   const before = watching?.current.texts;
   await watching?.reload();
   if (watching !== undefined && watching.problem === undefined && sameTexts(watching.current.texts, before)) {
-    log.info({ files: watching.current.files }, "configuration read again, nothing changed");
+    onSame(watching.current.files);
   }
 }
 
