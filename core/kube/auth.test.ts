@@ -269,6 +269,7 @@ describe("exec programs", () => {
       ),
       /neither a token nor a certificate/,
     ],
+    ["unstartable", { ...plugin("never", ""), args: ["\0"] }, /cannot be started \(ERR_INVALID_ARG_VALUE\)/],
   ] as const;
   for (const [name, exec, says] of broken) {
     test(`a ${name} program is KUBE_AUTH and shows no secret`, async () => {

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { codeOf, FairleadError } from "../errors.ts";
 import type { ExecSpec } from "./access.ts";
 
@@ -36,15 +36,15 @@ function run(spec: ExecSpec, interactive: boolean, signal: AbortSignal | undefin
     kind: "ExecCredential",
     spec: { interactive, ...(spec.cluster === undefined ? {} : { cluster: spec.cluster }) },
   };
-  const child = spawn(spec.command, spec.args, {
-    env: { ...process.env, ...spec.env, KUBERNETES_EXEC_INFO: JSON.stringify(info) },
-    stdio: [interactive ? "inherit" : "ignore", "pipe", interactive ? "inherit" : "ignore"],
-    timeout: TIMEOUT_MS,
-    killSignal: "SIGKILL",
-    signal,
-  });
   const started = performance.now();
   return new Promise((resolve, reject) => {
+    const child = start(spec, {
+      env: { ...process.env, ...spec.env, KUBERNETES_EXEC_INFO: JSON.stringify(info) },
+      stdio: [interactive ? "inherit" : "ignore", "pipe", interactive ? "inherit" : "ignore"],
+      timeout: TIMEOUT_MS,
+      killSignal: "SIGKILL",
+      signal,
+    });
     const chunks: Buffer[] = [];
     let size = 0;
     let failed: FairleadError | undefined;
@@ -82,6 +82,15 @@ function run(spec: ExecSpec, interactive: boolean, signal: AbortSignal | undefin
       reject(failed);
     });
   });
+}
+
+/** Most of what prevents a start is told by an event, but not all: ENOMEM, for one, is thrown. */
+function start(spec: ExecSpec, options: SpawnOptions): ChildProcess {
+  try {
+    return spawn(spec.command, spec.args, options);
+  } catch (error) {
+    throw authError(spec, `cannot be started (${codeOf(error)})`);
+  }
 }
 
 function parseCredential(spec: ExecSpec, output: string): ExecResult {
