@@ -31,23 +31,23 @@ const TLS_PROBLEMS: Readonly<Record<string, readonly [problem: string, advice: s
   CERT_NOT_YET_VALID: ["the server's certificate is not valid yet", "check the clocks of this machine and the server"],
   DEPTH_ZERO_SELF_SIGNED_CERT: [
     "the server's certificate is signed by itself and not trusted",
-    "put the right CA into certificate-authority-data",
+    "put the right CA into certificate-authority-data of the kubeconfig (caFile where only a server is given)",
   ],
   SELF_SIGNED_CERT_IN_CHAIN: [
     "the server's certificate comes from an unknown CA",
-    "put the cluster's CA into certificate-authority-data",
+    "put the cluster's CA into certificate-authority-data of the kubeconfig (caFile where only a server is given)",
   ],
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: [
     "the server's certificate comes from an unknown CA",
-    "put the cluster's CA into certificate-authority-data",
+    "put the cluster's CA into certificate-authority-data of the kubeconfig (caFile where only a server is given)",
   ],
   UNABLE_TO_GET_ISSUER_CERT: [
     "the server's certificate comes from an unknown CA",
-    "put the whole CA chain into certificate-authority-data",
+    "put the whole CA chain into certificate-authority-data of the kubeconfig (caFile where only a server is given)",
   ],
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: [
     "the server's certificate comes from an unknown CA",
-    "put the cluster's CA into certificate-authority-data",
+    "put the cluster's CA into certificate-authority-data of the kubeconfig (caFile where only a server is given)",
   ],
   CERT_SIGNATURE_FAILURE: [
     "the server's certificate was not signed by the given CA",
@@ -69,7 +69,7 @@ export function connectError(error: unknown, peer: DialledPeer): FairleadError {
   const facts = { host: peer.host, port: peer.port, proxy: peer.proxy, origin: peer.origin, reason: code };
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") {
     const names = altNames(error);
-    const message = `the certificate of ${where} is for other names${names === "" ? "" : ` (${names})`}; use one of them in the server address, or set tls-server-name (from ${peer.origin})`;
+    const message = `the certificate of ${where} is for other names${names === "" ? "" : ` (${names})`}; use one of them in the server address, or set tls-server-name of the kubeconfig (tlsServerName where only a server is given) (from ${peer.origin})`;
     return new FairleadError("KUBE_TLS", message, { cause: error, facts });
   }
   const problem = TLS_PROBLEMS[code] ?? alertProblem(code, messageOf(error));
