@@ -28,29 +28,29 @@ const DEFAULT_START_TIMEOUT_MS = 60_000;
 /** How to make a controller. Only `kinds` or `plugins` is needed. */
 export interface ControllerOptions<Kinds extends readonly AnyKind[] = readonly AnyKind[]> extends FigureOptions {
   /** The cluster to follow. Default: KUBECONFIG, ~/.kube/config, then the service account of the pod. */
-  readonly cluster?: ClusterSource;
+  readonly cluster?: ClusterSource | undefined;
   /** What to watch and which fields to keep. Two selections of one kind are watched once, with the union of their fields. */
-  readonly kinds?: Kinds;
+  readonly kinds?: Kinds | undefined;
   /** Plugins, or plugins with their options and how to run them. What they need is followed beside `kinds`. */
-  readonly plugins?: readonly (AnyPlugin | PluginEntry)[];
+  readonly plugins?: readonly (AnyPlugin | PluginEntry)[] | undefined;
   /** Whatever plugins write is checked by the server, but not stored. Default false. */
-  readonly dryRun?: boolean;
+  readonly dryRun?: boolean | undefined;
   /** Namespaces by glob; deny wins. Default: all, by cluster-wide watches. */
-  readonly namespaces?: { readonly allow?: readonly string[]; readonly deny?: readonly string[] };
+  readonly namespaces?: { readonly allow?: readonly string[]; readonly deny?: readonly string[] } | undefined;
   /** Where watches are read and decoded: a thread of their own (default), or the calling thread. */
-  readonly ingest?: "thread" | "inline";
+  readonly ingest?: "thread" | "inline" | undefined;
   /** Bytes of records that the store may hold; objects above are refused and counted. Default 268435456. */
-  readonly maxBytes?: number;
+  readonly maxBytes?: number | undefined;
   /** Any pino logger. Default: silent. */
-  readonly log?: Logger;
+  readonly log?: Logger | undefined;
   /** How long `start` waits for the caches to be complete, milliseconds. Default 60000; 0 waits for ever. */
-  readonly startTimeoutMs?: number;
+  readonly startTimeoutMs?: number | undefined;
   /** Milliseconds between comparisons of the store with a list from the server. Default 600000; 0 switches it off. */
-  readonly auditEveryMs?: number;
+  readonly auditEveryMs?: number | undefined;
   /** When kinds that are forbidden or not served are tried again. Default: after one minute, after ten seconds. */
-  readonly retry?: RetryOptions;
+  readonly retry?: RetryOptions | undefined;
   /** Stops the controller when aborted. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** The kind of that name among those that are followed: with the fields that were selected, whichever constant names it. */
@@ -68,7 +68,7 @@ export interface Controller<Kinds extends readonly AnyKind[] = readonly AnyKind[
    * later), and every plugin has been set up. Rejects with CONTROLLER_START_TIMEOUT, CONTROLLER_STOPPED, what `cluster`
    * has wrong (KUBE_*), WATCH_NO_THREAD, or what a required plugin failed with (PLUGIN_*, SERVICE_DUPLICATE); nothing is left running then.
    */
-  start(options?: { readonly signal?: AbortSignal }): Promise<this>;
+  start(options?: { readonly signal?: AbortSignal | undefined }): Promise<this>;
   /** Ends all requests, timers, sockets and threads. Safe to call at any moment, more than once. */
   stop(): Promise<void>;
   /** Calls back with batches of changes of one kind, the initial set first. */
@@ -183,7 +183,7 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
     }
   }
 
-  async start(options: { readonly signal?: AbortSignal } = {}): Promise<this> {
+  async start(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<this> {
     const { signal } = options;
     // A listener of its own: the signal may be that of the controller, which is heeded after the start too.
     const onAbort = (): void => this.#onAbort();

@@ -10,13 +10,13 @@ import type { LevelControl, StatusOptions, StatusServer } from "./status-server.
 /** What a controller shows of itself; all off by default. */
 export interface FigureOptions {
   /** Serves /healthz, /livez, /readyz and /metrics. Default: not served. */
-  readonly status?: StatusOptions;
+  readonly status?: StatusOptions | undefined;
   /** Where metrics go. Default: a registry of the controller's own, made when `metrics()` or /metrics is first asked. */
-  readonly metrics?: MetricsOptions;
+  readonly metrics?: MetricsOptions | undefined;
   /** When the controller counts as well. */
-  readonly health?: HealthOptions;
+  readonly health?: HealthOptions | undefined;
   /** Time between lines of statistics in the log, milliseconds, at least 1000. Default 0: none. */
-  readonly statisticsEveryMs?: number;
+  readonly statisticsEveryMs?: number | undefined;
 }
 
 /** The controller, as its figures see it. */

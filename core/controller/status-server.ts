@@ -15,9 +15,9 @@ export interface StatusOptions {
    * Bearer token for /metrics and /loglevel, or "file:/path" of a file that holds it, read anew when it changes. Probes need
    * none, as with the API server. Default: metrics are open to all who reach the port, and there is no /loglevel.
    */
-  readonly token?: string;
+  readonly token?: string | undefined;
   /** Serve by TLS; the files (PEM) are read anew when they change. Default: plain HTTP. */
-  readonly tls?: { readonly certFile: string; readonly keyFile: string };
+  readonly tls?: { readonly certFile: string; readonly keyFile: string } | undefined;
   /** Lets `PUT /loglevel` change the level. Default: the `level` of the logger, where it has one as pino's do. */
   readonly logLevel?: LevelControl;
 }

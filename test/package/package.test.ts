@@ -82,13 +82,19 @@ test("types of the installed package refuse a field that was not selected", () =
      const cluster = createController({ kinds: [pods.select("phase")] });
      export const phases = cluster.store.read((view) => view.pods.all().map((pod) => pod.status.phase));
      // @ts-expect-error podIP was not selected
-     export const addresses = cluster.store.read((view) => view.pods.all().map((pod) => pod.status.podIP));`,
+     export const addresses = cluster.store.read((view) => view.pods.all().map((pod) => pod.status.podIP));
+     // What loadConfig gives, or an embedder has, may be undefined.
+     const port: { port: number } | undefined = [{ port: 0 }].at(0);
+     const maxBytes: number | undefined = undefined;
+     export const optional = createController({ kinds: [pods], status: port, maxBytes });
+     void optional.start({ signal: undefined });`,
   );
   const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
   inFolder(process.execPath, [
     tsc,
     "--noEmit",
     "--strict",
+    "--exactOptionalPropertyTypes",
     "--module",
     "nodenext",
     "--target",
