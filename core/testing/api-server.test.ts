@@ -302,3 +302,12 @@ test("HTTP/2 over TLS: GOAWAY, and a reset takes the whole connection down", asy
     session.destroy();
   });
 });
+
+test("a fault that is none is refused where it is added", async () => {
+  await withServer({}, async (server) => {
+    // As in a test without types, or with the fault one level too high.
+    const add = server.faults.add.bind(server.faults) as (rule: unknown) => unknown;
+    assert.throws(() => add({ kind: "halfOpen" }), { code: "TESTING_BAD_FAULT" });
+    assert.throws(() => add(undefined), { code: "TESTING_BAD_FAULT" });
+  });
+});

@@ -1,3 +1,5 @@
+import { FairleadError } from "../errors.ts";
+
 /** Which requests a fault hits. What is left out matches everything. */
 export interface FaultMatch {
   /** The path without its query. */
@@ -82,6 +84,7 @@ export interface ActiveFault {
 
 /** The scripted faults of a server. */
 export interface Faults {
+  /** Throws TESTING_BAD_FAULT for what is no fault. */
   add(rule: { readonly match?: FaultMatch; readonly fault: Fault }): ActiveFault;
   /** Takes out all of them. */
   clear(): void;
@@ -149,6 +152,13 @@ export class FaultList implements Faults {
   #rules: Rule[] = [];
 
   add(rule: { readonly match?: FaultMatch; readonly fault: Fault }): ActiveFault {
+    // Else the first request would fail for it, in the server.
+    if (typeof rule?.fault?.kind !== "string") {
+      throw new FairleadError(
+        "TESTING_BAD_FAULT",
+        'a fault is added as { fault: { kind: "…" } }, with `match` beside it',
+      );
+    }
     const made = new Rule(rule.match ?? {}, rule.fault, (gone) => {
       this.#rules = this.#rules.filter((other) => other !== gone);
     });
