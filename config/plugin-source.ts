@@ -53,7 +53,7 @@ export function findPlugin(use: string, folder: string): PluginSource {
   if (!PACKAGE_NAME.test(use) && !/^@[a-z0-9-]+$/.test(use)) {
     throw unknown(
       use,
-      `"${use}" is no name of a plugin; write a built-in name, a package, or a path that begins with ./`,
+      `"${use}" is no name of a plugin${didYouMean(use.trim(), builtInPlugins()) || "; write a built-in name, a package, or a path that begins with ./"}`,
     );
   }
   const builtIn = /^[a-z][a-z0-9-]*$/.test(use) && use !== "template" ? entryOf(use) : undefined;
