@@ -2,6 +2,7 @@ import type { NeededCustomKind, NeededKind, NeededKindOptions } from "../api/nee
 import { codeOf, FairleadError, messageOf } from "../errors.ts";
 import { BUILT_IN_KINDS, builtInKind } from "../kinds/built-in.ts";
 import { type AnyKind, declare } from "../kinds/kind.ts";
+import { CELL_WORDS } from "../kinds/plan.ts";
 import { didYouMean } from "../nearest.ts";
 
 /** The kinds that a plugin's `needs` stand for, with the fields that it asked for. Throws PLUGIN_NEEDS. */
@@ -94,7 +95,28 @@ function isCustom(needed: NeededKind | NeededCustomKind | unknown): needed is Ne
   if (typeof fields !== "object" || fields === null || Array.isArray(fields)) {
     throw new TypeError('a custom resource needs fields: { replicas: { type: "int", path: "spec.replicas" } }');
   }
+  if (!/^[^/]+\/[^/]+$/.test(apiVersion)) {
+    throw new TypeError(`the apiVersion "${apiVersion}" of a custom resource must be "group/version"`);
+  }
+  checkFields(fields, "fields");
   return true;
+}
+
+function checkFields(fields: object, where: string): void {
+  for (const [name, field] of Object.entries(fields)) {
+    const { type, path, element } = Object(field);
+    if (typeof type !== "string" || typeof path !== "string" || path === "") {
+      throw new TypeError(`${where}.${name} must be like { type: "int", path: "spec.${name}" }`);
+    }
+    if (!Object.hasOwn(CELL_WORDS, type)) {
+      const types = Object.keys(CELL_WORDS);
+      const hint = didYouMean(type, types) || `; there are ${types.join(", ")}`;
+      throw new TypeError(`${where}.${name} has the type "${type}"${hint}`);
+    }
+    if (type === "records") {
+      checkFields(Object(element), `${where}.${name}.element`);
+    }
+  }
 }
 
 function texts(fields: readonly unknown[]): string[] {
