@@ -18,7 +18,7 @@ export interface AskedHook<Given, Answer> extends Hook<(given: Given) => Answer 
   ask(given: Given): Answer | undefined;
 }
 
-/** What a health vote says. `true` is ok; a text says what is wrong. */
+/** What a health vote says. `true` is ok; `detail` says what is wrong. */
 export type HealthVote = boolean | { readonly ok: boolean; readonly detail?: string };
 
 /** An object as owner chains know it. */

@@ -22,10 +22,10 @@ async function folderWith(t: { after(end: () => Promise<void>): void }, files: R
 
 test("a module in TypeScript that was built is its JavaScript", async (t) => {
   const folder = await folderWith(t, { "a.js": "", "b.mjs": "", "c.ts": "", "c.js": "" });
-  const meant = (name: string) => builtModule(new URL(name, folder)).href.slice(folder.href.length);
+  const meant = (name: string) => builtModule(new URL(name, folder), "TASK_BAD_MODULE").href.slice(folder.href.length);
   const names = ["a.ts", "a.ts?v=1", "b.mts", "c.ts", "c.js", "gone.ts", "gone.js"];
   assert.deepEqual(names.map(meant), ["a.js", "a.js?v=1", "b.mjs", "c.ts", "c.js", "gone.ts", "gone.js"]);
-  assert.equal(builtModule(new URL("data:text/javascript,x.ts")).href, "data:text/javascript,x.ts");
+  assert.equal(builtModule(new URL("data:text/javascript,x.ts"), "TASK_BAD_MODULE").href, "data:text/javascript,x.ts");
 });
 
 test("threads and tasks of a plugin run when only their built files are there", async (t) => {
@@ -41,6 +41,9 @@ test("threads and tasks of a plugin run when only their built files are there", 
     setup({ tasks, threads, services }) {
       const echo = threads.spawn<string, string>(new URL("./echo.ts", folder));
       services.provide("built", {
+        // As in JavaScript, where no type says that it must be a URL.
+        badTask: (module: never) => tasks.run(module, 1),
+        badThread: (module: never) => threads.spawn(module).alive,
         sum: (numbers: readonly number[]) => tasks.run(new URL("./sum.ts", folder), numbers),
         async echo(text: string) {
           await echo.ready;
@@ -56,4 +59,7 @@ test("threads and tasks of a plugin run when only their built files are there", 
   await using h = await harness(built);
   assert.equal(await h.call("built", "sum", [1, 2, 4]), 7);
   assert.equal(await h.call("built", "echo", "hello"), "hello");
+  const message = /named by a URL, not by "\.\/sum\.ts"; write new URL\("\.\/sum\.ts", import\.meta\.url\)/;
+  await assert.rejects(h.call("built", "badTask", "./sum.ts"), { code: "TASK_BAD_MODULE", message });
+  await assert.rejects(h.call("built", "badThread", "./sum.ts"), { code: "THREAD_BAD_MODULE", message });
 });

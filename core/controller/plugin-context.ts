@@ -54,9 +54,12 @@ export function createPluginContext(parts: ContextParts): OwnContext {
     events: siteEvents(site),
     threads: parts.threads,
     tasks: {
-      run: <Input, Output>(module: URL, input: Input, options: TaskOptions = {}): Promise<Output> =>
+      run: async <Input, Output>(module: URL, input: Input, options: TaskOptions = {}): Promise<Output> =>
         // The module says what it gives.
-        site.task(builtModule(module), input, { ...options, signal: anyOf(signal, options.signal) }) as Promise<Output>,
+        (await site.task(builtModule(module, "TASK_BAD_MODULE"), input, {
+          ...options,
+          signal: anyOf(signal, options.signal),
+        })) as Output,
     },
     timers,
     clock: { now: () => clock.wallNow(), monotonic: () => clock.now() },

@@ -56,7 +56,8 @@ export function createPluginThreads(
   let isStopped = false;
   const threads = new Set<SpawnedThread>();
   return {
-    spawn<In, Out, Data>(module: URL, options: ThreadStart<Data> = {}): PluginThread<In, Out> {
+    spawn<In, Out, Data>(given: URL, options: ThreadStart<Data> = {}): PluginThread<In, Out> {
+      const module = builtModule(given, "THREAD_BAD_MODULE");
       const name = options.name ?? module.pathname.split("/").at(-1) ?? module.href;
       if (isStopped) {
         throw new FairleadError(
@@ -85,7 +86,7 @@ export function createPluginThreads(
       }
       const thread = new SpawnedThread({ id, name, host, stop });
       threads.add(thread);
-      host.start({ id, module: builtModule(module).href, name, store, data, maxHeapMb }, thread);
+      host.start({ id, module: module.href, name, store, data, maxHeapMb }, thread);
       // Messages are what the module and its plugin agreed on.
       return thread.face as PluginThread<In, Out>;
     },
