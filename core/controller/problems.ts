@@ -10,7 +10,7 @@ export interface Problem {
 export class Problems {
   readonly #byKind = new Map<string, Problem>();
 
-  /** Passes everything on to `log` and remembers problems on the way. */
+  /** Passes everything on to `log` and remembers problems on the way. What `log` throws ends here. */
   listenTo(log: Logger): Logger {
     const note = (fields: LogFields): void => {
       const { kind, code, detail } = fields;
@@ -18,16 +18,23 @@ export class Problems {
         this.#byKind.set(kind, { code, detail: String(detail ?? "") });
       }
     };
+    const write = (level: "debug" | "info" | "warn" | "error", fields: LogFields, message: string): void => {
+      try {
+        log[level](fields, message);
+      } catch {
+        // There is nowhere to tell it, and what was done goes on: a full disk of logs must not end the service.
+      }
+    };
     return {
-      debug: (fields, message) => log.debug(fields, message),
-      info: (fields, message) => log.info(fields, message),
+      debug: (fields, message) => write("debug", fields, message),
+      info: (fields, message) => write("info", fields, message),
       warn: (fields, message) => {
         note(fields);
-        log.warn(fields, message);
+        write("warn", fields, message);
       },
       error: (fields, message) => {
         note(fields);
-        log.error(fields, message);
+        write("error", fields, message);
       },
     };
   }
