@@ -104,6 +104,30 @@ test("check tells selectors that the server does not understand", async () => {
   assert.equal(ended.code, 2);
 });
 
+test("check tells files that the status server could not start with", async () => {
+  write("empty-token", "\n");
+  write("garbage.pem", "garbage");
+  write(
+    "status.yaml",
+    `apiVersion: fairlead/v1
+kinds: [pods]
+status:
+  token: file:empty-token
+  tls: { certFile: garbage.pem, keyFile: garbage.pem }
+`,
+  );
+  const ended = await fairlead(["check", "--config", "status.yaml", "--offline"]);
+  assert.match(
+    ended.out,
+    /^status\.yaml:4:10 +status\.token +status\.token cannot be used: ".*empty-token" is empty$/m,
+  );
+  assert.match(
+    ended.out,
+    /^status\.yaml:5:8 +status\.tls +status\.tls cannot be used: ".*garbage\.pem" holds no certificate/m,
+  );
+  assert.equal(ended.code, 2);
+});
+
 test("check gives one JSON object a line", async () => {
   write("json.yaml", "apiVersion: fairlead/v1\nkinds: [podds]\n");
   const ended = await fairlead(["check", "--config", "json.yaml", "--offline", "--output", "json"]);

@@ -1,16 +1,19 @@
 import { type RulesSource, rightsOf, rulesFor } from "../core/controller/permission-check.ts";
 import { type MissingRules, missingRules } from "../core/controller/permission-review.ts";
+import { StatusCertificate, StatusToken } from "../core/controller/status-files.ts";
 import { codeOf, messageOf } from "../core/errors.ts";
 import type { AnyKind } from "../core/kinds/kind.ts";
 import { createKubeClient, type KubeClient } from "../core/kube/client.ts";
 import { resolveCluster } from "../core/kube/cluster-config.ts";
 import { connect } from "../core/kube/http-transport.ts";
+import { silentLogger } from "../core/log.ts";
 import { planScope } from "../core/watch/namespace-scope.ts";
 import { type CommandContext, type ParsedOptions, textOption } from "./command.ts";
 import { configPath } from "./config-path.ts";
 import { clusterSource } from "./file/controller-options.ts";
 import { type ReadConfig, readConfig } from "./file/load.ts";
 import { type ConfigProblem, placeText } from "./file/problem.ts";
+import { nodeAt } from "./file/tree.ts";
 
 const EXIT_PROBLEMS = 2;
 
@@ -19,7 +22,8 @@ export async function check(parsed: ParsedOptions, context: CommandContext): Pro
   const path = configPath(parsed);
   const read = await readWhole(path, context);
   const isOffline = parsed.values.offline === true;
-  const problems = isOffline ? read.problems : [...read.problems, ...(await clusterProblems(read))];
+  const ofCluster = isOffline ? [] : await clusterProblems(read);
+  const problems = [...read.problems, ...(await statusProblems(read)), ...ofCluster];
   const asJson = textOption(parsed, "output") === "json";
   context.out.write(asJson ? problemsAsJson(problems) : problemsAsText(path, problems, !isOffline));
   return problems.length === 0 ? 0 : EXIT_PROBLEMS;
@@ -61,6 +65,28 @@ function problemsAsText(file: string, problems: readonly ConfigProblem[], withCl
     return `${place.padEnd(widths[0])}  ${path === "" ? "" : `${path.padEnd(widths[1])}  `}${indented}`;
   });
   return `${lines.join("\n")}\n${problems.length === 1 ? "1 problem" : `${problems.length} problems`}\n`;
+}
+
+/** Files of the status server that it could not start with. */
+async function statusProblems({ config }: ReadConfig): Promise<ConfigProblem[]> {
+  if (config?.settings.status === undefined) {
+    return [];
+  }
+  const { token, tls } = config.settings.status;
+  const parts = [
+    { key: "token", file: token === undefined ? undefined : new StatusToken(token, silentLogger) },
+    { key: "tls", file: tls === undefined ? undefined : new StatusCertificate(tls, silentLogger) },
+  ];
+  const found: ConfigProblem[] = [];
+  for (const { key, file } of parts) {
+    try {
+      await file?.load();
+    } catch (error) {
+      const place = nodeAt(config.root, ["status", key])?.at;
+      found.push({ place, path: `status.${key}`, message: config.redact(messageOf(error)) });
+    }
+  }
+  return found;
 }
 
 /** Rights that the plugins and kinds of a configuration need and the server does not grant. */

@@ -45,7 +45,7 @@ export class StatusToken {
     const file = /^file:(.*)$/s.exec(this.#reference)?.[1];
     const text = (file === undefined ? this.#reference : await readFile(file, "utf8")).trim();
     if (!/^\S+$/.test(text)) {
-      throw new Error(text === "" ? "it is empty" : "it has spaces in it");
+      throw new Error(`${file === undefined ? "it" : `"${file}"`} ${text === "" ? "is empty" : "has spaces in it"}`);
     }
     return text;
   }
