@@ -29,7 +29,16 @@ const BAD: readonly (readonly [name: string, options: unknown, message: string])
   ],
   ["a slip in ingest", { ingest: "worker" }, 'ingest must be "thread" or "inline", not "worker"'],
   ["a time as text", { startTimeoutMs: "5s" }, 'startTimeoutMs must be a number from 0, not "5s"'],
-  ["a time that is not a number", { auditEveryMs: Number.NaN }, "auditEveryMs must be a number from 0, not NaN"],
+  [
+    "a time that is not a number",
+    { auditEveryMs: Number.NaN },
+    "auditEveryMs must be milliseconds from 0 to 1000000000, not NaN",
+  ],
+  [
+    "a time that no timer takes, which would list from the server without end",
+    { auditEveryMs: Number.POSITIVE_INFINITY },
+    "auditEveryMs must be milliseconds from 0 to 1000000000, not Infinity",
+  ],
   ["a logger that is none", { log: {} }, "log must be a logger; it has no debug, info, warn, error"],
   [
     "an AbortController",
@@ -46,7 +55,7 @@ const BAD: readonly (readonly [name: string, options: unknown, message: string])
   [
     "several",
     { ingest: 1, statisticsEveryMs: -1 },
-    'ingest must be "thread" or "inline", not 1; statisticsEveryMs must be a number from 0, not -1',
+    'ingest must be "thread" or "inline", not 1; statisticsEveryMs must be milliseconds from 0 to 1000000000, not -1',
   ],
 ];
 

@@ -11,8 +11,8 @@ const ENTRY: Checks = {
   options: () => undefined, // the plugin's own
   isolation: oneOf("inline", "worker"),
   required: isBoolean,
-  setupTimeoutMs: isNumber,
-  stopTimeoutMs: isNumber,
+  setupTimeoutMs: isTimerMs,
+  stopTimeoutMs: isTimerMs,
   maxHeapMb: isNumber,
   dryRun: isBoolean,
   rateLimit: object({ perSecond: isNumber, burst: isNumber }),
@@ -29,8 +29,8 @@ const OPTIONS: Checks = {
   maxBytes: () => undefined, // the store tells its range
   log: methods("a logger", ["debug", "info", "warn", "error"]),
   startTimeoutMs: isNumber,
-  auditEveryMs: isNumber,
-  retry: object({ forbiddenMs: isNumber, notServedMs: isNumber }),
+  auditEveryMs: isTimerMs,
+  retry: object({ forbiddenMs: isTimerMs, notServedMs: isTimerMs }),
   signal: methods("an AbortSignal", ["addEventListener", "removeEventListener"]),
   status: isObject,
   metrics: object({
@@ -39,7 +39,7 @@ const OPTIONS: Checks = {
     more: isArray,
   }),
   health: isObject,
-  statisticsEveryMs: isNumber,
+  statisticsEveryMs: isTimerMs,
 };
 
 /** What JavaScript, or a cast, may have given to `createController`. Throws CONTROLLER_BAD_OPTION with all that is wrong. */
@@ -111,6 +111,14 @@ function isText(value: unknown): string | undefined {
 
 function isNumber(value: unknown): string | undefined {
   return typeof value === "number" && value >= 0 ? undefined : expected("a number from 0", value);
+}
+
+/** A timer that is set to more would fire at once, and for ever; half of what it takes leaves room for spreading. */
+const LONGEST_TIMER_MS = 1_000_000_000;
+
+function isTimerMs(value: unknown): string | undefined {
+  const isRight = typeof value === "number" && value >= 0 && value <= LONGEST_TIMER_MS;
+  return isRight ? undefined : expected(`milliseconds from 0 to ${LONGEST_TIMER_MS}`, value);
 }
 
 function areTexts(value: unknown): string | undefined {
