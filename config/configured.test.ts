@@ -172,7 +172,7 @@ test("flags win over the file, after a reload too", async () => {
 });
 
 test("values that come from the environment or a file are in no line of the log", async () => {
-  const yaml = `plugins:\n${ONE('mark: 1, word: "${SECRET_WORD}"')}`;
+  const yaml = `plugins:\n${ONE(`mark: 1, word: "\${SECRET_WORD}"`)}`;
   await using run = new Run("secret", yaml, ["--log-level", "debug"], { SECRET_WORD: 'open"sesame' });
   const { said } = await run.said("set up");
   assert.equal(said, "the word is [redacted]");
