@@ -14,7 +14,12 @@ import {
 import { commands } from "./commands.ts";
 
 const WRONG_USE = /^(CLI|CONFIG)_|^PLUGIN_OPTIONS$/;
-const NOT_WRONG_USE: readonly string[] = ["CLI_NOT_SYNCED", "CLI_BROKEN_INSTALL", "CLI_OUTPUT_FAILED"];
+const NOT_WRONG_USE: readonly string[] = [
+  "CLI_NOT_SYNCED",
+  "CLI_BROKEN_INSTALL",
+  "CLI_OUTPUT_FAILED",
+  "CLI_ENDED_BY_PLUGIN",
+];
 
 function fail(error: unknown, asJson: boolean): number {
   const code = codeOf(error);
@@ -36,7 +41,7 @@ function contextOfProcess(): CommandContext {
   ] as const) {
     process.on(name, () => {
       if (controller.signal.aborted) {
-        process.exit(code);
+        endWith(code);
       }
       controller.abort();
     });
@@ -94,7 +99,22 @@ function outputEnded(error: Error): number {
     : fail(new FairleadError("CLI_OUTPUT_FAILED", `the output is not complete: ${messageOf(error)}`), false);
 }
 
-process.stdout.once("error", (error) => process.exit(outputEnded(error)));
+/** The only way out of the program. */
+function endWith(code: number): never {
+  process.removeListener("exit", onForeignExit);
+  process.exit(code);
+}
+
+/** A plugin on the main thread can end the process; that is no clean end. */
+function onForeignExit(code: number): void {
+  const message =
+    `the program was ended from within (code ${code}): a plugin called process.exit(), or threw where nobody could catch it; ` +
+    "give the plugin isolation: worker, which contains that";
+  process.exitCode = fail(new FairleadError("CLI_ENDED_BY_PLUGIN", message), false);
+}
+
+process.once("exit", onForeignExit);
+process.stdout.once("error", (error) => endWith(outputEnded(error)));
 // Who has lost its messages must not crash for it.
 process.stderr.on("error", () => {});
 
@@ -103,5 +123,5 @@ const code = await main(process.argv.slice(2));
 process.stdout.write("", () => {
   const lost = process.stdout.errored;
   const end = lost === null ? code : outputEnded(lost);
-  process.stderr.write("", () => process.exit(end));
+  process.stderr.write("", () => endWith(end));
 });

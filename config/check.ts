@@ -20,27 +20,13 @@ const EXIT_PROBLEMS = 2;
 /** `fairlead check`: every mistake of a configuration at once; unless `--offline`, also the rights that it lacks. */
 export async function check(parsed: ParsedOptions, context: CommandContext): Promise<number> {
   const path = configPath(parsed);
-  const read = await readWhole(path, context);
+  const read = await readConfig(path, { load: "all" });
   const isOffline = parsed.values.offline === true;
   const ofCluster = isOffline ? [] : await clusterProblems(read);
   const problems = [...read.problems, ...(await statusProblems(read)), ...ofCluster];
   const asJson = textOption(parsed, "output") === "json";
   context.out.write(asJson ? problemsAsJson(problems) : problemsAsText(path, problems, !isOffline));
   return problems.length === 0 ? 0 : EXIT_PROBLEMS;
-}
-
-/** Reads with all plugins loaded. One that ends the process while it is loaded must not make this look like a success. */
-async function readWhole(path: string, context: CommandContext): Promise<ReadConfig> {
-  const onExit = (): void => {
-    process.exitCode = EXIT_PROBLEMS;
-    context.err.write(`fairlead: a plugin of ${path} ended the program while it was loaded\n`);
-  };
-  process.once("exit", onExit);
-  try {
-    return await readConfig(path, { load: "all" });
-  } finally {
-    process.removeListener("exit", onExit);
-  }
 }
 
 /** One object a line: each problem, then how many there are. */

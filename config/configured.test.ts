@@ -27,6 +27,7 @@ const PLUGIN = (name: string): string => `
       log.debug({}, "setting up");
       if (options.waits) return new Promise(() => {});
       if (options.fails) throw new Error("does not want to");
+      if (options.exits) hooks.synced.tap(() => process.exit(0));
       metrics.gauge("mark", "As set by the options.").set(options.mark ?? 0);
       log.info({ mark: options.mark, said: "the word is " + options.word }, "set up");
       hooks.stop.tap(() => {
@@ -71,6 +72,13 @@ test("runs the plugins of fairlead.yaml in the folder and ends with 0 on SIGTERM
   const told = run.lines.filter(({ plugin }) => plugin !== undefined).map(({ plugin, msg }) => `${plugin} ${msg}`);
   assert.deepEqual(told, ["one set up", "two set up", "two told to stop", "one told to stop"]);
   assert.equal(run.lines.at(-1)?.msg, "ended");
+});
+
+test("a plugin that ends the process is told as that, not as a clean end", async () => {
+  await using run = new Run("exits", `plugins:\n${ONE("exits: true")}`);
+  const { code, stderr } = await run.ended;
+  assert.equal(code, 1);
+  assert.match(stderr, /ended from within \(code 0\): a plugin called process\.exit\(\).*CLI_ENDED_BY_PLUGIN/);
 });
 
 test("a changed file restarts only what changed", async () => {

@@ -5,7 +5,7 @@ import type { Needs } from "../api/needs.ts";
 import type { PluginThreads } from "../api/thread.ts";
 import { FairleadError } from "../errors.ts";
 import type { AnyKind } from "../kinds/kind.ts";
-import type { Logger } from "../log.ts";
+import type { LogFields, Logger, LogLevel } from "../log.ts";
 import type { ChangeBatch, StoreReader } from "../store/reader.ts";
 import type { Clock } from "../watch/clock.ts";
 import { builtModule } from "./built-module.ts";
@@ -104,11 +104,14 @@ function anyOf(signal: AbortSignal, other: AbortSignal | undefined): AbortSignal
 
 /** A logger that writes through a site. */
 export function siteLog(site: PluginSite): Logger {
+  // A plugin in JavaScript may give only a text, as pino and console take it.
+  const at = (level: Exclude<LogLevel, "silent">) => (fields: LogFields | string, message?: string) =>
+    typeof fields === "string" ? site.log(level, {}, fields) : site.log(level, fields, message ?? "");
   return Object.freeze({
-    debug: (fields, message) => site.log("debug", fields, message),
-    info: (fields, message) => site.log("info", fields, message),
-    warn: (fields, message) => site.log("warn", fields, message),
-    error: (fields, message) => site.log("error", fields, message),
+    debug: at("debug"),
+    info: at("info"),
+    warn: at("warn"),
+    error: at("error"),
   } satisfies Logger);
 }
 
