@@ -95,7 +95,12 @@ export async function readConfig(path: string, options: LoadOptions = {}): Promi
     timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
     onProblem: tell,
   });
-  const kinds = followedKinds(root, tell);
+  const kinds = followedKinds(root, (problem) => {
+    // What is wrong inside of a kind has been told at its own place.
+    if (!problems.some(({ path: where }) => where.startsWith(`${problem.path}.`))) {
+      tell(problem);
+    }
+  });
   const kindsPlace = nodeAt(root, ["kinds"])?.at ?? root.at;
   const askers = found.map((plugin) => ({ ...plugin, path: ["plugins", plugin.index, "use"] }));
   tellKindsThatDiffer([{ kinds, place: kindsPlace, path: ["kinds"] }, ...askers], tell);
