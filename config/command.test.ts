@@ -124,7 +124,19 @@ test("help of a command is the same both ways; of the program it names every com
   assert.deepEqual([before.code, after.code, all.code], [0, 0, 0]);
   assert.equal(before.stdout, after.stdout);
   assert.match(before.stdout, /--config FILE.*examples:\n {2}\$ fairlead run/s);
-  for (const name of ["run", "check", "plugins", "plugin", "rbac", "print", "demo", "store", "version", "completion"]) {
+  for (const name of [
+    "run",
+    "check",
+    "plugins",
+    "plugin",
+    "rbac",
+    "print",
+    "demo",
+    "inventory",
+    "store",
+    "version",
+    "completion",
+  ]) {
     assert.match(all.stdout, new RegExp(`^ {2}${name} `, "m"));
   }
 });

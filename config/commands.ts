@@ -25,24 +25,32 @@ const followOptions: Readonly<Record<string, OptionSpec>> = {
   ...outputOptions,
 };
 
-const clusterOptions: Readonly<Record<string, OptionSpec>> = {
+const connectionOptions: Readonly<Record<string, OptionSpec>> = {
   kubeconfig: {
     value: "FILE",
     about: "default: KUBECONFIG, then ~/.kube/config, then the service account",
     complete: "file",
   },
   context: { value: "NAME", about: "context of the kubeconfig (default: its current one)" },
-  kinds: {
-    value: "LIST",
-    about: "kinds to follow, by plural, separated by commas (default: the workload kinds)",
-    repeat: true,
-  },
+};
+
+const scopeOptions: Readonly<Record<string, OptionSpec>> = {
   namespaces: { value: "GLOBS", about: "only these namespaces (default: all, cluster-wide)", repeat: true },
   "deny-namespaces": { value: "GLOBS", about: "never these namespaces; wins over --namespaces", repeat: true },
   "max-bytes": {
     value: "NUMBER",
     about: "largest size of the store in bytes; objects above it are refused (default 268435456)",
   },
+};
+
+const clusterOptions: Readonly<Record<string, OptionSpec>> = {
+  ...connectionOptions,
+  kinds: {
+    value: "LIST",
+    about: "kinds to follow, by plural, separated by commas (default: the workload kinds)",
+    repeat: true,
+  },
+  ...scopeOptions,
 };
 
 /** Every command of the program, in the order of the help. */
@@ -147,6 +155,26 @@ export const commands: readonly CommandSpec[] = [
     },
     examples: ["fairlead print", "fairlead print --config fairlead.yaml --output json"],
     load: async () => (await import("./print.ts")).print,
+  },
+  {
+    name: "inventory",
+    usage: "summary|workloads|services|nodes|namespaces [options]",
+    words: ["summary", "workloads", "services", "nodes", "namespaces"],
+    about: "load a cluster once and show what runs where",
+    options: {
+      ...connectionOptions,
+      ...scopeOptions,
+      namespace: { value: "NAME", about: "only workloads and services of this namespace" },
+      text: { value: "TEXT", about: "only those with this in their name" },
+      limit: { value: "NUMBER", about: "at most so many (default: all)" },
+      ...outputOptions,
+    },
+    examples: [
+      "fairlead inventory summary",
+      "fairlead inventory workloads --namespace shop",
+      "fairlead inventory services --output json",
+    ],
+    load: async () => (await import("./inventory.ts")).inventory,
   },
   {
     name: "store",

@@ -39,6 +39,8 @@ export interface EngineOptions {
   readonly auditEveryMs?: number;
   /** What was found out about the server before. */
   readonly memory?: WatchMemory;
+  /** Blocks the thread for so many milliseconds: given where nothing else runs on it. */
+  readonly block?: (ms: number) => void;
 }
 
 /** What one kind's reflectors are doing. */
@@ -100,9 +102,13 @@ class WatchEngine implements Engine {
       limits: { ...WATCH_LIMITS, ...options.limits },
       builder: new RowBuilder(),
       memory: options.memory ?? new WatchMemory(),
-      batch: new CommitBatch(options.store, (error) => {
-        this.#log.error({ detail: messageOf(error) }, "the store's commit failed");
-      }),
+      batch: new CommitBatch(
+        options.store,
+        (error) => {
+          this.#log.error({ detail: messageOf(error) }, "the store's commit failed");
+        },
+        options.block && { block: options.block, isCalm: () => this.#isCalm(), now: () => performance.now() },
+      ),
       report: (level, code, detail, plan, scope) => {
         this.#log[level]({ kind: plan.name, namespace: scope.namespace, code, detail }, "watch");
       },
@@ -190,6 +196,11 @@ class WatchEngine implements Engine {
     this.#namespaceReflector?.stop();
     this.#kinds.stop();
     this.#host.batch.flush();
+  }
+
+  /** All that can be complete is: a turn more or less does not hold up a list. */
+  #isCalm(): boolean {
+    return this.#state === "running" && this.#kinds.all.every(({ synced }) => synced);
   }
 
   #follow(group: KindGroup): void {

@@ -23,7 +23,7 @@ export function openIngestSide(
   const transport = connect(setup.access, {
     warn: (detail, facts) => log.warn({ ...facts, detail }, "connection"),
   });
-  const engine = createEngine({ ...setup, transport, store, log });
+  const engine = createEngine({ ...setup, transport, store, log, block: mode === "thread" ? blocker() : undefined });
   const collections = new CollectionMeter();
   engine.start();
   return {
@@ -34,6 +34,12 @@ export function openIngestSide(
       await transport.close();
     },
   };
+}
+
+/** Sleeps without a turn of the event loop: sockets go on to be filled by the system. */
+function blocker(): (ms: number) => void {
+  const never = new Int32Array(new SharedArrayBuffer(4));
+  return (ms) => void Atomics.wait(never, 0, 0, ms);
 }
 
 function answer(ask: IngestAsk, engine: Engine, readFigures: () => IngestFigures): unknown {

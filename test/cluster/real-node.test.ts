@@ -9,7 +9,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { cgroupsBelow } from "./cgroup.ts";
 import { type Cluster, startCluster, whyNoCluster, whyNoRealNode } from "./cluster.ts";
 import { CONTAINER_CGROUP, PAUSE_IMAGE } from "./node-settings.ts";
-import { childrenOf } from "./processes.ts";
+import { childrenOf, isRunning } from "./processes.ts";
 import { programModule } from "./source-folder.ts";
 
 const missing = whyNoRealNode() ?? (await whyNoCluster());
@@ -129,6 +129,9 @@ describe("a real node", { skip: missing ?? false }, () => {
       process.kill(pid, "SIGKILL");
     }
     child.kill("SIGKILL");
+    while (supervisors.some(isRunning)) {
+      await delay(20); // The kernel ends them in its own time; as long as one runs, its folder is its own.
+    }
     const cluster: Cluster = await startCluster({ components: [...PARTS], node: "real" });
     await cluster.stop();
     await untilAsBefore(before, folder);
