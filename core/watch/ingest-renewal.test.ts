@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Worker } from "node:worker_threads";
 import { nodes, pods } from "../kinds/index.ts";
 import { resolveCluster } from "../kube/cluster-config.ts";
@@ -8,6 +7,7 @@ import { createStore, type Store } from "../store/create-store.ts";
 import type { StoreReader } from "../store/reader.ts";
 import { type ApiServer, createApiServer } from "../testing/api-server.ts";
 import { type Ingest, type IngestOptions, startIngest } from "./ingest.ts";
+import { untilWithin } from "./until.test-support.ts";
 
 const FEW = pods.select("phase", "labels");
 type Kinds = readonly [typeof FEW, typeof nodes];
@@ -95,13 +95,7 @@ class Fold {
   }
 }
 
-async function until(what: string, holds: () => boolean): Promise<void> {
-  const end = performance.now() + 20_000;
-  while (!holds()) {
-    assert.ok(performance.now() < end, `not within 20 s: ${what}`);
-    await sleep(2);
-  }
-}
+const until = untilWithin(20_000);
 
 interface Following {
   readonly store: Store<Kinds>;

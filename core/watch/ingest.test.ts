@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { FairleadError } from "../errors.ts";
 import type { ClusterAccess } from "../kube/access.ts";
 import { createStore } from "../store/create-store.ts";
@@ -8,19 +7,14 @@ import { type Ingest, type IngestOptions, startIngest } from "./ingest.ts";
 import { MemoryApi } from "./memory-api.test-support.ts";
 import { serveMemoryApi } from "./memory-api-server.test-support.ts";
 import { headerPlan } from "./memory-store.test-support.ts";
+import { untilWithin } from "./until.test-support.ts";
 
 const PODS = headerPlan("Pod", "pods");
 const NODES = headerPlan("Node", "nodes", false);
 
 type Store = ReturnType<typeof createStore>;
 
-async function until(what: string, holds: () => boolean): Promise<void> {
-  const end = performance.now() + 10_000;
-  while (!holds()) {
-    assert.ok(performance.now() < end, `not within 10 s: ${what}`);
-    await sleep(5);
-  }
-}
+const until = untilWithin(10_000);
 
 for (const mode of ["thread", "inline"] as const) {
   describe(`ingest: ${mode}`, () => {

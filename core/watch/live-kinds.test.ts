@@ -12,6 +12,7 @@ import type { StoreReader } from "../store/reader.ts";
 import { type ApiServer, createApiServer } from "../testing/api-server.ts";
 import { seededRandom } from "../testing/random.ts";
 import { type Ingest, type IngestOptions, startIngest } from "./ingest.ts";
+import { untilWithin } from "./until.test-support.ts";
 
 const FEW = pods.select("phase");
 const WIDE = pods.select("phase", "labels", "nodeName");
@@ -65,13 +66,7 @@ function putConfig(name: string, value: string): void {
   server.objects.apply({ apiVersion: "v1", kind: "ConfigMap", metadata, data: { value } });
 }
 
-async function until(what: string, holds: () => boolean): Promise<void> {
-  const end = performance.now() + 20_000;
-  while (!holds()) {
-    assert.ok(performance.now() < end, `not within 20 s: ${what}`);
-    await sleep(2);
-  }
-}
+const until = untilWithin(20_000);
 
 interface Following {
   readonly store: Store;
