@@ -44,6 +44,25 @@ test("the summary counts what runs", async () => {
   assert.match(await shown("summary"), /^what +count\nnodes +1\n/);
 });
 
+test("half an inventory is an error that names what is missing, and an option that changes nothing is refused", async () => {
+  await using limited = await createApiServer();
+  limited.tokens.set("reader", {
+    name: "reader",
+    rules: [{ verbs: ["list", "watch"], apiGroups: [""], resources: ["pods", "nodes", "namespaces", "services"] }],
+  });
+  writeFileSync(join(folder, "reader"), limited.kubeconfig("reader"));
+  await using run = new ProgramRun(["inventory", "summary", "--kubeconfig", "reader"], { folder });
+  const { code, stdout, stderr } = await run.ended;
+  assert.deepEqual([code, stdout], [1, ""]);
+  assert.match(stderr, /endpointslices.*deployments.*could not be loaded.*\(CLI_NOT_SYNCED\)\n$/);
+  await using wrong = new ProgramRun(["inventory", "nodes", "--namespace", "shop"], { folder });
+  const refused = await wrong.ended;
+  assert.deepEqual(
+    [refused.code, refused.stderr],
+    [2, 'fairlead: "inventory nodes" takes no --namespace (CLI_BAD_ARGUMENT)\n'],
+  );
+});
+
 test("lists are tables, or one object a line", async () => {
   const services = await shown("services");
   assert.match(services, /^namespace +name +type +pods +behind it\nshop +cart +ClusterIP +1 +Pod cart-1\n$/);

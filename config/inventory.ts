@@ -1,4 +1,5 @@
 import { type Controller, createController } from "../core/controller/create-controller.ts";
+import { FairleadError } from "../core/errors.ts";
 import type { Page, Summary, Workload } from "../plugins/inventory/answers.ts";
 import type { PodTotals } from "../plugins/inventory/pod-counts.ts";
 import type { InventoryHandlers } from "../plugins/inventory/service.ts";
@@ -21,11 +22,13 @@ export async function inventory(parsed: ParsedOptions, context: CommandContext):
   const asJson = textOption(parsed, "output") === "json";
   const limit = numberOption(parsed, "limit") ?? Number.POSITIVE_INFINITY;
   const filter = { namespace: textOption(parsed, "namespace"), text: textOption(parsed, "text") };
+  refuseUnused(list, parsed);
   // With zod, which only this command and configurations need.
   const { default: plugin } = await import("../plugins/inventory/index.ts");
   const options = await controllerOptions(parsed, context);
   await using controller = createController({ ...options, kinds: [], plugins: [plugin] });
   await controller.start({ signal: context.signal });
+  refuseIncomplete(controller.store);
   const service = inventoryOf(controller);
   if (list === "summary") {
     const summary = await service.summary({});
@@ -35,6 +38,34 @@ export async function inventory(parsed: ParsedOptions, context: CommandContext):
   const { items, rows, head } = await listed(service, list, filter, limit);
   context.out.write(asJson ? items.map((item) => `${JSON.stringify(item)}\n`).join("") : textTable(head, rows, RIGHT));
   return 0;
+}
+
+/** Which options a list heeds; one that changes nothing is a mistake. Throws CLI_BAD_ARGUMENT. */
+function refuseUnused(list: string, parsed: ParsedOptions): void {
+  const heeded: Readonly<Record<string, readonly string[]>> = {
+    workloads: ["namespace", "text", "limit"],
+    services: ["namespace", "text", "limit"],
+    nodes: ["text", "limit"],
+    namespaces: ["text", "limit"],
+  };
+  const unused = ["namespace", "text", "limit"].find(
+    (option) => textOption(parsed, option) !== undefined && heeded[list]?.includes(option) !== true,
+  );
+  if (unused !== undefined) {
+    throw new FairleadError("CLI_BAD_ARGUMENT", `"inventory ${list}" takes no --${unused}`);
+  }
+}
+
+/** Half an inventory would look like a whole one. Throws CLI_NOT_SYNCED. */
+function refuseIncomplete(store: Pick<Controller["store"], "kinds" | "status">): void {
+  const missing = store.kinds.filter((kind) => !store.status(kind).synced);
+  if (missing.length > 0) {
+    throw new FairleadError(
+      "CLI_NOT_SYNCED",
+      `${missing.join(", ")} could not be loaded, and without them the inventory would be wrong; the lines above tell why`,
+      { facts: { kinds: missing } },
+    );
+  }
 }
 
 function inventoryOf(controller: Pick<Controller, "services">) {
