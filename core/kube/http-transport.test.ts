@@ -397,32 +397,46 @@ describe("HTTP/2 connection", () => {
     await transport.close();
   });
 
-  test("a connection that goes silent is pinged, and replaced when no answer comes", async () => {
-    await using server = await serve("h2", (_request, response) => response.write("x"), pki.server);
-    const relay: { frozen: boolean } = { frozen: false };
-    const { connect: plain } = await import("node:net");
-    await using middle = await started(
-      createServer((near) => {
-        const far = plain(server.port, "127.0.0.1");
-        near.on("data", (chunk) => far.write(chunk));
-        far.on("data", (chunk) => relay.frozen || near.write(chunk));
-        near.on("close", () => far.destroy());
-        far.on("error", () => {}).on("close", () => near.destroy());
-      }),
-    );
-    const transport = to(middle, { pingAfterMs: 50, pingTimeoutMs: 80 });
-    const watch = follow(transport);
-    await watch.firstData;
-    while (transport.stats().pings < 2) {
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    assert.deepEqual(watch.heard.calls, ["head", "data"]);
-    relay.frozen = true;
-    const { error } = await watch.done;
-    assert.equal(error?.code, "KUBE_RESET");
-    assert.match(error?.message ?? "", /no answer to a ping/);
-    await transport.close();
-  });
+  for (const draining of [false, true]) {
+    const kind = draining ? "a draining connection" : "a connection";
+    test(`${kind} that goes silent is pinged, and gone when no answer comes`, { timeout: 10_000 }, async () => {
+      await using server = await serve("h2", (_request, response) => response.write("x"), pki.server);
+      const relay: { frozen: boolean; thaw?: () => void } = { frozen: false };
+      const { connect: plain } = await import("node:net");
+      // Half open: a far side that is frozen does not end its half either.
+      await using middle = await started(
+        createServer({ allowHalfOpen: true }, (near) => {
+          const far = plain(server.port, "127.0.0.1");
+          near.on("data", (chunk) => far.write(chunk)).on("error", () => {});
+          far.on("data", (chunk) => relay.frozen || near.write(chunk));
+          near.on("close", () => far.destroy());
+          far.on("error", () => {}).on("close", () => near.destroy());
+          relay.thaw = () => near.destroy();
+        }),
+      );
+      const transport = to(middle, { pingAfterMs: 50, pingTimeoutMs: 80 });
+      const watch = follow(transport);
+      await watch.firstData;
+      if (draining) {
+        server.sessions[0]?.goaway(0, 1);
+      }
+      while (transport.stats().pings < 2) {
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      assert.deepEqual(watch.heard.calls, ["head", "data"]);
+      relay.frozen = true;
+      const { error } = await watch.done;
+      assert.equal(error?.code, "KUBE_RESET");
+      assert.match(error?.message ?? "", /no answer to a ping/);
+      for (let turns = 0; turns < 100 && transport.stats().connections > 0; turns++) {
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      const left = transport.stats().connections;
+      relay.thaw?.();
+      assert.equal(left, 0);
+      await transport.close();
+    });
+  }
 });
 
 describe("HTTP/1.1 connection", () => {

@@ -35,6 +35,7 @@ export interface LineOptions {
 /** One HTTP/2 connection: windows, pings, GOAWAY. */
 export class Http2Line {
   readonly #session: ClientHttp2Session;
+  readonly #socket: Socket;
   readonly #events: LineEvents;
   readonly #options: LineOptions;
   readonly #silence: NodeJS.Timeout;
@@ -49,6 +50,7 @@ export class Http2Line {
   #refusals = 0;
 
   constructor(http2: typeof import("node:http2"), socket: Socket, options: LineOptions, events: LineEvents) {
+    this.#socket = socket;
     this.#events = events;
     this.#options = options;
     this.#session = http2.connect(options.origin, {
@@ -109,8 +111,10 @@ export class Http2Line {
   /** Ends it now; streams in flight fail with the reason. */
   destroy(reason: FairleadError): void {
     this.#broken = true;
-    this.#reason ??= reason;
+    this.#reason = reason;
     this.#session.destroy();
+    // A session that was draining only ends its socket, and a server that is gone never ends its side.
+    this.#socket.destroy();
   }
 
   /** Asks the server for a sign of life; none in time ends the connection. */
@@ -126,11 +130,17 @@ export class Http2Line {
       );
     }, this.#options.pingTimeoutMs);
     this.#events.pinged();
-    this.#session.ping((error) => {
+    const answered = (error: Error | null): void => {
       if (error === null) {
         this.#alive();
       }
-    });
+    };
+    if (this.#session.closed) {
+      // Node sends no PING once a session drains; SETTINGS without a change must be acknowledged just as well (RFC 9113, 6.5.3).
+      this.#session.settings({}, answered);
+    } else {
+      this.#session.ping(answered);
+    }
   }
 
   #limit(): number {
