@@ -7,7 +7,7 @@ import { FairleadError } from "../../core/errors.ts";
 import { cacheFolder, exists, withLock } from "../cluster/build-cache.ts";
 
 /** Programs that Fairlead is compared with. */
-export type PeerName = "client-go" | "kube-rs";
+export type PeerName = "client-go" | "controller-runtime" | "kube-rs";
 
 interface PeerSource {
   /** Files that make the program, the ones that pin versions included. Their hash is the key of the cache. */
@@ -19,6 +19,11 @@ interface PeerSource {
 const PEERS: Readonly<Record<PeerName, PeerSource>> = {
   "client-go": {
     files: ["go.mod", "go.sum", "main.go", "strip.go"],
+    build: (source, out) =>
+      runTool("go", ["build", "-trimpath", "-ldflags", "-s -w", "-o", join(out, "peer"), "."], source, "go 1.26"),
+  },
+  "controller-runtime": {
+    files: ["go.mod", "go.sum", "main.go", "webapp.go"],
     build: (source, out) =>
       runTool("go", ["build", "-trimpath", "-ldflags", "-s -w", "-o", join(out, "peer"), "."], source, "go 1.26"),
   },
