@@ -6,7 +6,7 @@ import { FairleadError } from "../../core/errors.ts";
 import { cacheFolder, exists, publish, withLock } from "./build-cache.ts";
 import { sourceFolder } from "./source-folder.ts";
 
-/** Programs of the control plane and of a real node, and helm, which a test installs our chart with. */
+/** Programs of the control plane and of a real node; helm, which a test installs our chart with; CoreDNS, which ours is compared with. */
 export type ProgramName =
   | "etcd"
   | "kube-apiserver"
@@ -16,7 +16,8 @@ export type ProgramName =
   | "kubelet"
   | "kube-proxy"
   | "pause"
-  | "helm";
+  | "helm"
+  | "coredns";
 
 /** Says what happens while it takes long. */
 export type Progress = (line: string) => void;
@@ -45,6 +46,7 @@ const MODULES: readonly GoModule[] = [
   },
   { name: "pause", programs: { pause: "." } },
   { name: "helm", programs: { helm: "helm.sh/helm/v4/cmd/helm" } },
+  { name: "coredns", programs: { coredns: "." } },
 ];
 
 const ALL_PROGRAMS: readonly ProgramName[] = [
