@@ -55,9 +55,9 @@ kinds: { nodes: [labels] }
     ended.out.split("\n").map((line) => line.replaceAll(/ {2,}/g, "  ")),
     [
       'both.yaml:5:5  plugins[0].setupTimoutMs  unknown key "setupTimoutMs", did you mean "setupTimeoutMs"?',
+      "cluster  kinds  may not list, watch nodes in the cluster: fairlead rbac prints the missing rule",
       'cluster  plugin "sample"  may not create configmaps in namespace "shop": fairlead rbac prints the missing rule',
       'cluster  plugin "sample"  may not list, watch services in namespace "shop": fairlead rbac prints the missing rule',
-      'cluster  kinds  may not list, watch nodes in namespace "shop": fairlead rbac prints the missing rule',
       "4 problems",
       "",
     ],
@@ -101,6 +101,19 @@ test("check tells selectors that the server does not understand", async () => {
   assert.match(ended.out, /^cluster {2}kinds {2}a selector of pods is refused by the server: .+$/m);
   assert.match(ended.out, /^cluster {2}kinds {2}a selector of nodes is refused by the server: .+$/m);
   assert.match(ended.out, /\n2 problems\n$/);
+  assert.equal(ended.code, 2);
+});
+
+test("check tells custom kinds that the cluster does not have", async () => {
+  await using server = await createApiServer();
+  write("kubeconfig", server.kubeconfig());
+  const widgets = `{ apiVersion: example.org/v1, kind: Widget, namespaced: true, fields: { size: { type: int, path: spec.size } } }`;
+  write(
+    "custom.yaml",
+    `apiVersion: fairlead/v1\ncluster: { kubeconfig: kubeconfig }\nkinds: { widgets: ${widgets} }\n`,
+  );
+  const ended = await fairlead(["check", "--config", "custom.yaml"]);
+  assert.match(ended.out, /^cluster {2}kinds {2}the server does not serve example.org/v1 Widget; .*install its CRD/m);
   assert.equal(ended.code, 2);
 });
 

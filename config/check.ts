@@ -5,6 +5,7 @@ import { codeOf, messageOf } from "../core/errors.ts";
 import type { AnyKind } from "../core/kinds/kind.ts";
 import { createKubeClient, type KubeClient } from "../core/kube/client.ts";
 import { resolveCluster } from "../core/kube/cluster-config.ts";
+import { createDiscovery } from "../core/kube/discovery.ts";
 import { connect } from "../core/kube/http-transport.ts";
 import { silentLogger } from "../core/log.ts";
 import { planScope } from "../core/watch/namespace-scope.ts";
@@ -91,9 +92,15 @@ async function clusterProblems(read: ReadConfig): Promise<ConfigProblem[]> {
         isPlugin ? rulesFor([source], []) : rulesFor([], source.kinds),
       );
       const namespaces = scope.kind === "fixed" ? scope.namespaces : undefined;
-      const missing = await missingRules(client, rules, namespaces);
+      const missing = await missingRules(
+        client,
+        rules,
+        namespaces,
+        askers.flatMap(({ kinds }) => kinds),
+      );
       const refused = await refusedSelectors(client, askers, namespaces?.[0]);
-      return [...missing.flatMap((each) => missingText(each, askers)), ...refused].map(([who, what]) =>
+      const unserved = await unservedKinds(client, askers);
+      return [...missing.flatMap((each) => missingText(each, askers)), ...refused, ...unserved].map(([who, what]) =>
         problem(who, what),
       );
     } finally {
@@ -154,6 +161,22 @@ async function refusedSelectors(
       if (codeOf(error) === "KUBE_INVALID") {
         found.push([name, `a selector of ${kind.name} is refused by the server: ${messageOf(error)}`]);
       } // else it is told already, or has nothing to do with the configuration
+    }
+  }
+  return found;
+}
+
+/** Custom kinds that the server does not have: nothing comes of them until it does. */
+async function unservedKinds(client: KubeClient, askers: readonly Asker[]): Promise<[who: string, what: string][]> {
+  const discovery = createDiscovery(client);
+  const found: [who: string, what: string][] = [];
+  for (const { name, kinds } of askers) {
+    for (const { apiVersion, kind } of kinds.filter(({ builtIn }) => !builtIn)) {
+      try {
+        await discovery.resolve(apiVersion, kind);
+      } catch (error) {
+        found.push([name, messageOf(error)]);
+      }
     }
   }
   return found;

@@ -1,6 +1,7 @@
 import type { PermissionRule } from "../api/plugin.ts";
 import type { KubeClient, KubeObject } from "../kube/client.ts";
 import { covers, mergeRules, type Right, rightsOf, ruleOf } from "./permission-check.ts";
+import { type ScopedKind, splitByScope } from "./rule-scope.ts";
 
 const AT_ONCE = 8;
 const API = "authorization.k8s.io/v1";
@@ -14,17 +15,17 @@ export interface MissingRules {
 
 /**
  * Asks the server which of these rules it does not grant to us: by SelfSubjectAccessReviews for the whole cluster, or by one
- * SelfSubjectRulesReview for each of the namespaces. Rejects with KUBE_*.
+ * SelfSubjectRulesReview for each of the namespaces; what belongs to no namespace (`watched` says it of custom kinds) is asked
+ * for in the whole cluster. Rejects with KUBE_*.
  */
 export async function missingRules(
   client: Pick<KubeClient, "create">,
   rules: readonly PermissionRule[],
   namespaces: readonly string[] | undefined,
+  watched: readonly ScopedKind[] = [],
 ): Promise<MissingRules[]> {
-  const rights = rightsOf(rules);
-  const places = namespaces ?? [undefined];
   const missing: MissingRules[] = [];
-  for (const namespace of places) {
+  for (const { namespace, rights } of placesOf(rules, namespaces, watched)) {
     const rest = namespace === undefined ? rights : await notListed(client, rights, namespace);
     const refused = await filterAsync(rest, async (right) => !(await isAllowed(client, right, namespace)));
     if (refused.length > 0) {
@@ -32,6 +33,27 @@ export async function missingRules(
     }
   }
   return missing;
+}
+
+interface Place {
+  readonly namespace: string | undefined;
+  readonly rights: readonly Right[];
+}
+
+function placesOf(
+  rules: readonly PermissionRule[],
+  namespaces: readonly string[] | undefined,
+  watched: readonly ScopedKind[],
+): Place[] {
+  if (namespaces === undefined) {
+    return [{ namespace: undefined, rights: rightsOf(rules) }];
+  }
+  const { inCluster, inNamespaces } = splitByScope(rules, watched);
+  const rights = rightsOf(inNamespaces);
+  return [
+    { namespace: undefined, rights: rightsOf(inCluster) },
+    ...namespaces.map((namespace) => ({ namespace, rights })),
+  ];
 }
 
 /** The rights that the list of our rules in a namespace does not have; such a list may be incomplete. */

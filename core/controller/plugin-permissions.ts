@@ -34,7 +34,12 @@ export class PluginPermissions {
     }
     let missing: MissingRules[];
     try {
-      missing = await missingRules(await client(), rulesOf(slots), namespaces);
+      missing = await missingRules(
+        await client(),
+        rulesOf(slots),
+        namespaces,
+        slots.flatMap(({ kinds }) => kinds),
+      );
     } catch (error) {
       log.debug({ code: codeOf(error), detail: messageOf(error) }, "permissions could not be checked");
       return;
