@@ -113,7 +113,7 @@ test("check tells custom kinds that the cluster does not have", async () => {
     `apiVersion: fairlead/v1\ncluster: { kubeconfig: kubeconfig }\nkinds: { widgets: ${widgets} }\n`,
   );
   const ended = await fairlead(["check", "--config", "custom.yaml"]);
-  assert.match(ended.out, /^cluster {2}kinds {2}the server does not serve example.org/v1 Widget; .*install its CRD/m);
+  assert.match(ended.out, /^cluster {2}kinds {2}the server does not serve example\.org\/v1 Widget; .*install its CRD/m);
   assert.equal(ended.code, 2);
 });
 
