@@ -148,7 +148,7 @@ test("inline: CPU work goes to the shared pool, and a thread of its own talks to
         code(`export default ({ post, onMessage, store }) => {
           onMessage((name) => store.whenSynced().then(() => post(store.read((view) => view.pods.get("shop", name).status.phase))));
         }`),
-        { store: ["pods"] },
+        { store: ["pods"], name: "echo" },
       );
       thread.onMessage((answer) => answers.push(answer));
       await thread.ready;
@@ -162,4 +162,5 @@ test("inline: CPU work goes to the shared pool, and a thread of its own talks to
   await made.start();
   await log.until(() => answers.length === 3);
   assert.deepEqual(answers, [42, "UNKNOWN", "Running"]);
+  assert.match(await made.metrics(), /^fairlead_thread_state\{thread="busy\/echo",state="running"\} 1$/m);
 });

@@ -178,9 +178,9 @@ export class PluginHost {
     return new Map(this.#slots.map((slot) => [slot.name, slot.failures]));
   }
 
-  /** Threads of plugins that have one of their own. */
+  /** Threads in which plugins run, and those that they started. */
   threads(): readonly ThreadInfo[] {
-    return this.#slots.flatMap((slot) => slot.thread ?? []);
+    return this.#slots.flatMap((slot) => slot.threads);
   }
 
   /** Resolves when metrics that threads of plugins collected are in, or did not come in time. */

@@ -15,7 +15,8 @@ import type { NoticeBoard, NoticedError } from "./notices.ts";
 import { watchRules } from "./permission-check.ts";
 import { kindFromData, type PluginDeclaration } from "./plugin-declaration.ts";
 import type { PluginEntry, PluginInfo, PluginState } from "./plugin-entry.ts";
-import type { PluginRunner, RunnerParts, RunnerThread } from "./plugin-runner.ts";
+import type { PluginRunner, RunnerParts } from "./plugin-runner.ts";
+import { threadInfo, threadsOf } from "./plugin-threads-host.ts";
 
 /** Time for what a plugin leaves behind when its hooks have used up the deadline, milliseconds. */
 const LEAST_STOP_MS = 250;
@@ -92,25 +93,15 @@ export class PluginSlot {
     return this.#site?.failures ?? 0;
   }
 
-  /** The plugin's own thread, where it has one. */
-  get thread(): ThreadInfo | undefined {
+  /** The plugin's own thread, where it has one, and those that it started. */
+  get threads(): readonly ThreadInfo[] {
     const thread = this.#runner?.thread;
-    if (thread === undefined) {
-      return undefined;
-    }
-    const { name } = this;
-    return {
-      name,
-      state: threadState(thread.state),
-      restarts: this.#runner?.restarts ?? 0,
-      figures: async () => {
-        const figures = await thread.figures();
-        if (figures === undefined) {
-          throw new FairleadError("PLUGIN_STOPPED", `the thread of plugin "${name}" does not run now`);
-        }
-        return figures;
-      },
-    };
+    const restarts = this.#runner?.restarts ?? 0;
+    const own =
+      thread === undefined
+        ? []
+        : [threadInfo(this.name, { state: thread.state, restarts, figures: () => thread.figures() })];
+    return this.#site === undefined ? own : [...own, ...threadsOf(this.#site)];
   }
 
   /** Resolves when metrics that the plugin's thread collected are in. */
@@ -358,25 +349,6 @@ export class PluginSlot {
       this.#state = "failed";
       this.#error = error;
     }
-  }
-}
-
-function threadState(state: RunnerThread["state"]): ThreadInfo["state"] {
-  switch (state) {
-    case "loading":
-    case "ready":
-    case "unresponsive":
-    case "stopping":
-      return "running";
-    case "restarting":
-      return "restarting";
-    case "stuck":
-    case "stopped":
-    case "failed":
-    case "disabled":
-      return "gone";
-    default:
-      return state satisfies never;
   }
 }
 

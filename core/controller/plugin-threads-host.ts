@@ -1,9 +1,10 @@
 import { openChannel } from "../../sandbox/pulled-port.ts";
 import type { RpcPeer } from "../../sandbox/rpc.ts";
-import { type Supervised, supervise } from "../../sandbox/supervisor.ts";
+import { type Supervised, type SupervisedState, supervise } from "../../sandbox/supervisor.ts";
 import { codeOf, FairleadError } from "../errors.ts";
 import type { AnyKind } from "../kinds/kind.ts";
 import type { Store } from "../store/create-store.ts";
+import type { ThreadInfo } from "./metrics-sources.ts";
 import type { PluginSite } from "./plugin-site.ts";
 import type { PluginThreadData } from "./plugin-thread-entry.ts";
 import type { ThreadHost, ThreadNews, ThreadOrder } from "./plugin-threads.ts";
@@ -19,9 +20,63 @@ export interface ThreadHostParts {
   readonly store: Store;
 }
 
+/** Threads that plugins started, by the plugin's site. */
+const RUNNING = new WeakMap<PluginSite, Map<string, Supervised>>();
+
+/** Threads that the plugin of this site started and that were not stopped. */
+export function threadsOf(site: PluginSite): ThreadInfo[] {
+  return [...(RUNNING.get(site) ?? [])].map(([name, thread]) => threadInfo(`${site.plugin}/${name}`, thread));
+}
+
+/** A supervised thread as metrics and health see it. */
+export function threadInfo(name: string, thread: Pick<Supervised, "state" | "restarts" | "figures">): ThreadInfo {
+  return {
+    name,
+    state: threadState(thread.state),
+    restarts: thread.restarts,
+    figures: async () => {
+      const figures = await thread.figures();
+      if (figures === undefined) {
+        throw new FairleadError("THREAD_EXITED", `the thread "${name}" does not run now`);
+      }
+      return figures;
+    },
+  };
+}
+
+function threadState(state: SupervisedState): ThreadInfo["state"] {
+  switch (state) {
+    case "loading":
+    case "ready":
+    case "unresponsive":
+    case "stopping":
+      return "running";
+    case "restarting":
+      return "restarting";
+    case "stuck":
+    case "stopped":
+    case "failed":
+    case "disabled":
+      return "gone";
+    default:
+      return state satisfies never;
+  }
+}
+
 /** Runs the threads of one plugin under supervision: restarted after a crash, given up after three in five minutes. */
 export function createThreadHost({ site, kinds, store }: ThreadHostParts): ThreadHost {
   const threads = new Map<number, Supervised>();
+  const running = RUNNING.get(site) ?? new Map<string, Supervised>();
+  RUNNING.set(site, running);
+
+  /** Not shown any more; another thread of that name, as after a reload, stays. */
+  function hide(thread: Supervised): void {
+    for (const [name, other] of running) {
+      if (other === thread) {
+        running.delete(name);
+      }
+    }
+  }
 
   function start(order: ThreadOrder, news: ThreadNews): void {
     const { id, module, name, maxHeapMb } = order;
@@ -96,13 +151,18 @@ export function createThreadHost({ site, kinds, store }: ThreadHostParts): Threa
       },
     });
     threads.set(id, thread);
+    running.set(freeName(name, running), thread);
   }
 
   return {
     start,
     async stop(id) {
-      await threads.get(id)?.stop();
+      const thread = threads.get(id);
       threads.delete(id);
+      if (thread !== undefined) {
+        hide(thread);
+        await thread.stop();
+      }
     },
     failed: (name, error) => site.failed(`messages of thread ${name}`, error),
     dropped: (thread, dropped) => site.log("warn", { thread, dropped }, "messages to a plugin thread were dropped"),
@@ -111,11 +171,23 @@ export function createThreadHost({ site, kinds, store }: ThreadHostParts): Threa
       threads.get(id)?.crash({ code: "THREAD_FLOOD", message: `${name}: it sends messages without end`, facts: {} });
     },
     async stopAll(deadlineMs) {
-      const ending = [...threads.values()].map((thread) => thread.stop(deadlineMs));
+      const ending = [...threads.values()].map((thread) => {
+        hide(thread);
+        return thread.stop(deadlineMs);
+      });
       threads.clear();
       await Promise.all(ending);
     },
   };
+}
+
+/** Threads that are called the same are told apart by a number. */
+function freeName(name: string, taken: ReadonlyMap<string, unknown>): string {
+  let free = name;
+  for (let n = 2; taken.has(free); n++) {
+    free = `${name}-${n}`;
+  }
+  return free;
 }
 
 /** Lets a plugin in a thread of its own start threads, which the main thread runs. */
