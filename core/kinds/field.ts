@@ -9,6 +9,8 @@ export interface FieldData {
   readonly derived?: boolean;
   readonly values?: readonly string[];
   readonly conditionType?: string;
+  /** Of a field of type "owned". */
+  readonly manager?: string;
   readonly element?: Readonly<Record<string, FieldData>>;
 }
 

@@ -72,6 +72,7 @@ function cellOf(field: string, data: FieldData, at: number, parts: ElementTable 
     at,
     ...(data.values && { values: data.values }),
     ...(data.conditionType && { conditionType: data.conditionType }),
+    ...(data.manager !== undefined && { manager: data.manager }),
     ...(parts && { element: elementOf(parts) }),
   };
 }

@@ -26,6 +26,7 @@
  * |                |       | or `full`); the last cell, field "json", shown as `json`                    |
  * | `sum`          | 1     | 32-bit sum of an int over a repeated message                                |
  * | `count`        | 1     | number of elements of a repeated message                                    |
+ * | `owned`        | 1     | offset of JSON: what one field manager owns by apply, see owned.ts          |
  * | `condition`    | 1     | interned status ("True", "False", "Unknown") of one condition type, 0 = none |
  */
 export type CellType =
@@ -49,6 +50,7 @@ export type CellType =
   | "json"
   | "sum"
   | "count"
+  | "owned"
   | "condition";
 
 /** How many words each cell type takes in a row. */
@@ -73,6 +75,7 @@ export const CELL_WORDS: Readonly<Record<CellType, 1 | 2>> = {
   json: 1,
   sum: 1,
   count: 1,
+  owned: 1,
   condition: 1,
 };
 
@@ -91,6 +94,8 @@ export interface CellPlan {
   readonly values?: readonly string[];
   /** The condition type that a `condition` cell looks for. */
   readonly conditionType?: string;
+  /** The field manager of an `owned` cell. */
+  readonly manager?: string;
   /** Elements of `records`: their cells start at word ELEMENT_HEADER of the element; `words` does not count that header. */
   readonly element?: { readonly cells: readonly CellPlan[]; readonly words: number };
 }

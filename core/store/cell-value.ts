@@ -55,6 +55,7 @@ export function cellReader(cell: CellPlan, snapshot: Snapshot, element?: MakeEle
       return (row, at) =>
         words[at] === 1 ? words[at + 1] : words[at] === 2 ? textOrNone(row, words[at + 1]) : undefined;
     case "json":
+    case "owned":
       return (row, at) => (words[at] === 0 ? undefined : JSON.parse(textAt(words, text, row, words[at])));
     case "names":
       return (row, at) => list(words, row, words[at], (link) => dictionary.text(words[link]));

@@ -104,11 +104,14 @@ function makerOf(parts: ClassParts): MakeView {
   }
   const isJsonKept = plan.cells.some((cell) => cell.type === "json");
   const json = shown.find((field) => isJsonKept && field.path[0] === "json");
+  // What is owned is no part of the object.
+  const owned = new Set(plan.cells.filter((cell) => cell.type === "owned").map((cell) => cell.field));
+  const copiedOut = shown.filter(({ path: [first] }) => !owned.has(first));
   class View extends Frame {
     toJSON(): unknown {
       checkFrame(this, snapshot);
       return json === undefined
-        ? { apiVersion: plan.apiVersion, kind: plan.kind, ...plain(this, shown) }
+        ? { apiVersion: plan.apiVersion, kind: plan.kind, ...plain(this, copiedOut) }
         : json.get(this);
     }
   }

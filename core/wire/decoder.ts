@@ -96,6 +96,14 @@ export function decodeStatus(format: WireFormat, bytes: Uint8Array): WireStatus 
 }
 
 function checkFormat(plan: RowPlan): void {
+  const owned = plan.cells.find((cell) => cell.type === "owned");
+  if (owned !== undefined) {
+    throw new FairleadError(
+      "WIRE_BAD_FORMAT",
+      `"${plan.name}" keeps what "${owned.manager}" owns and cannot be read from protobuf`,
+      { facts: { kind: plan.name } },
+    );
+  }
   if (plan.keep !== "fields" && !isMetadataPlan(plan)) {
     throw new FairleadError(
       "WIRE_BAD_FORMAT",

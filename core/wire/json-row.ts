@@ -5,6 +5,7 @@ import type { KindCheck } from "./envelope.ts";
 import type { JsonCursor } from "./json-cursor.ts";
 import { compileJson, conditionCell, find, JSON_OP, type JsonNode, type JsonStep } from "./json-tree.ts";
 import { keepJson } from "./kept-json.ts";
+import { OwnedReader } from "./owned-json.ts";
 import { parseTime } from "./rfc3339.ts";
 import { RowWriter, sameBytes } from "./row-writer.ts";
 import { OP } from "./tree.ts";
@@ -38,6 +39,10 @@ export class JsonRowReader {
   #cutFrom = 0;
   #cutTo = 0;
   #sawKind = false;
+  /** Cells of what field managers own. */
+  readonly #owned: readonly { readonly at: number; readonly reader: OwnedReader }[];
+  /** Where managedFields are; 0: not seen. */
+  #managersAt = 0;
 
   constructor(plan: RowPlan, interner: Interner, builder: RowBuilder, cursor: JsonCursor, check: KindCheck) {
     this.#plan = plan;
@@ -47,6 +52,9 @@ export class JsonRowReader {
     this.#cursor = cursor;
     this.#check = check;
     this.#jsonAt = plan.cells.find((cell) => cell.type === "json")?.at ?? 0;
+    this.#owned = plan.cells
+      .filter((cell) => cell.type === "owned")
+      .map((cell) => ({ at: cell.at, reader: new OwnedReader(cell.manager ?? "", cursor) }));
     const { kind, apiVersion } = plan;
     this.#typePrefix = new TextEncoder().encode(
       `{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},`,
@@ -67,6 +75,7 @@ export class JsonRowReader {
     this.#cutFrom = 0;
     this.#cutTo = 0;
     this.#sawKind = false;
+    this.#managersAt = 0;
     this.#presets(this.#root);
     const next = this.#object(this.#root, bytes, start, end);
     if (builder.words[ROW_NAME] === 0) {
@@ -80,6 +89,12 @@ export class JsonRowReader {
       // First the text, which may move the words.
       const text = keepJson(builder, prefix, bytes, start, next, this.#cutFrom, this.#cutTo);
       builder.words[this.#jsonAt] = text;
+    }
+    if (this.#managersAt !== 0) {
+      for (const { at, reader } of this.#owned) {
+        const text = reader.read(bytes, start, next, this.#managersAt, builder);
+        builder.words[at] = text;
+      }
     }
     builder.finish();
     return next;
@@ -269,6 +284,8 @@ export class JsonRowReader {
     } else if (step.op === JSON_OP.cut) {
       this.#cutFrom = keyAt;
       this.#cutTo = next;
+    } else if (step.op === JSON_OP.managedFields) {
+      this.#managersAt = start;
     }
     return next;
   }

@@ -3,7 +3,7 @@ import { sameBytes } from "./row-writer.ts";
 import { type Branch, treeOf, type WantedCondition } from "./tree.ts";
 
 /** What only the JSON reader does: see `OP` for the others. */
-export const JSON_OP = { kind: 101, apiVersion: 102, cut: 103 } as const;
+export const JSON_OP = { kind: 101, apiVersion: 102, cut: 103, managedFields: 104 } as const;
 
 /** A step for one key. */
 export interface JsonStep {
@@ -38,11 +38,12 @@ export function compileJson(plan: RowPlan): JsonNode {
   const root = nodeOf(treeOf(plan));
   add(root, "kind", { ...EMPTY, op: JSON_OP.kind });
   add(root, "apiVersion", { ...EMPTY, op: JSON_OP.apiVersion });
-  if (plan.keep === "slim") {
-    const metadata = root.byLength["metadata".length].find((step) => step.node !== undefined);
-    if (metadata?.node) {
-      add(metadata.node, "managedFields", { ...EMPTY, op: JSON_OP.cut });
-    }
+  const metadata = root.byLength["metadata".length].find((step) => step.node !== undefined)?.node;
+  if (plan.keep === "slim" && metadata !== undefined) {
+    add(metadata, "managedFields", { ...EMPTY, op: JSON_OP.cut });
+  }
+  if (plan.cells.some((cell) => cell.type === "owned") && metadata !== undefined) {
+    add(metadata, "managedFields", { ...EMPTY, op: JSON_OP.managedFields });
   }
   compiled.set(plan, root);
   return root;

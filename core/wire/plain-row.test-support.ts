@@ -90,6 +90,8 @@ class PlainRow {
       case "text":
       case "json":
         return this.text(word);
+      case "owned":
+        return word === 0 ? undefined : JSON.parse(this.text(word) ?? "");
       case "name":
       case "condition":
         return this.#interner.text(word);

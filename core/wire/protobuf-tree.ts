@@ -50,7 +50,12 @@ export interface ProtobufNode {
 
 /** True when the kind's protobuf layout is known. */
 export function hasProtobuf(plan: RowPlan): boolean {
-  return plan.builtIn && messageOfKind(plan.apiVersion, plan.kind) !== undefined;
+  // What is owned is told by managedFields, which name fields as JSON does.
+  return (
+    plan.builtIn &&
+    messageOfKind(plan.apiVersion, plan.kind) !== undefined &&
+    !plan.cells.some((cell) => cell.type === "owned")
+  );
 }
 
 /** Trees by plan: a reflector makes a reader for every page and every reconnect. They never change. */

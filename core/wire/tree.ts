@@ -84,7 +84,7 @@ export function treeOf(plan: RowPlan): Branch {
 }
 
 function place(root: Branch, cell: CellPlan): void {
-  if (cell.type === "json") {
+  if (cell.type === "json" || cell.type === "owned") {
     return;
   }
   if (cell.type === "optionalInt") {
@@ -108,7 +108,7 @@ function place(root: Branch, cell: CellPlan): void {
 }
 
 function leaf(key: string, cell: CellPlan): Step {
-  const op = OP[cell.type as Exclude<CellType, "json">];
+  const op = OP[cell.type as Exclude<CellType, "json" | "owned">];
   if (!cell.element) {
     return step(
       key,

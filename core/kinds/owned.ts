@@ -1,0 +1,120 @@
+import type { DerivedField } from "./field.ts";
+
+/**
+ * The fields of an object that one field manager owns by server-side apply, with their values: managedFields' own steps
+ * ("f:spec", 'k:{"name":"web"}', 'v:"x"') down to leaves `[value]`; `[]` where the object has no such value.
+ */
+export type OwnedNode = readonly unknown[] | { readonly [step: string]: OwnedNode };
+
+/** `fieldsV1` of one entry of managedFields. */
+export type FieldsV1 = { readonly [step: string]: FieldsV1 };
+
+/** A manager's entry that owns by apply, on the object itself: not of a subresource. Its name is `manager`. */
+export function ownedFields(manager: string): DerivedField<OwnedNode | undefined> {
+  return { type: "owned", path: "metadata.managedFields", derived: true, manager };
+}
+
+/** The name of the field that `ownedFields(manager)` has in a kind. */
+export function ownedFieldName(manager: string): `owned:${string}` {
+  return `owned:${manager}`;
+}
+
+/** The steps below a node of `fieldsV1`; "." says only that the node itself is owned too. What is no node has none. */
+export function ownedSteps(fields: FieldsV1): string[] {
+  return typeof fields === "object" && fields !== null ? Object.keys(fields).filter((step) => step !== ".") : [];
+}
+
+/** The values that `fields` names in `value`, which stands at the place of `fields`. */
+export function projectOwned(fields: FieldsV1, value: unknown): OwnedNode {
+  const steps = ownedSteps(fields);
+  if (steps.length === 0) {
+    return value === undefined ? [] : [value];
+  }
+  if (Array.isArray(value)) {
+    return projectList(fields, steps, value);
+  }
+  const isObject = typeof value === "object" && value !== null;
+  const node: Record<string, OwnedNode> = {};
+  for (const step of steps) {
+    const name = step.slice(2);
+    // A non-null object can be read by any key.
+    const part =
+      isObject && step.startsWith("f:") && Object.hasOwn(value, name)
+        ? (value as Record<string, unknown>)[name]
+        : undefined;
+    put(node, step, projectOwned(fields[step], part));
+  }
+  return node;
+}
+
+/** Elements in the order of the list, then those that it has not. */
+function projectList(fields: FieldsV1, steps: readonly string[], list: readonly unknown[]): OwnedNode {
+  const node: Record<string, OwnedNode> = {};
+  const left = new Set(steps);
+  for (const [at, element] of list.entries()) {
+    for (const step of left) {
+      if (isAtStep(step, element, at)) {
+        put(node, step, projectOwned(fields[step], element));
+        left.delete(step);
+        break;
+      }
+    }
+  }
+  for (const step of left) {
+    put(node, step, []);
+  }
+  return node;
+}
+
+/** A step may be called "f:__proto__". */
+function put(node: Record<string, OwnedNode>, step: string, value: OwnedNode): void {
+  Object.defineProperty(node, step, { value, enumerable: true, configurable: true, writable: true });
+}
+
+function isAtStep(step: string, element: unknown, at: number): boolean {
+  if (step.startsWith("v:")) {
+    return step.slice(2) === JSON.stringify(element);
+  }
+  if (step.startsWith("i:")) {
+    return Number(step.slice(2)) === at;
+  }
+  const keys = step.startsWith("k:") ? keysOfStep(step) : [];
+  // A non-null object can be read by any key.
+  const fields = typeof element === "object" && element !== null ? (element as Record<string, unknown>) : undefined;
+  return fields !== undefined && keys.length > 0 && keys.every(([key, value]) => fields[key] === value);
+}
+
+/** Names and values out of 'k:{"name":"web"}'. */
+export function keysOfStep(step: string): [string, unknown][] {
+  try {
+    // What managedFields has behind "k:" is an object.
+    return Object.entries(JSON.parse(step.slice(2)) as Record<string, unknown>);
+  } catch {
+    return [];
+  }
+}
+
+/** One entry of managedFields, as far as it is read. */
+export interface ManagedEntry {
+  readonly manager?: unknown;
+  readonly operation?: unknown;
+  readonly subresource?: unknown;
+  readonly fieldsV1?: unknown;
+}
+
+/** What `manager` owns of an object with its managedFields; undefined: nothing. */
+export function ownedOf(object: unknown, manager: string): OwnedNode | undefined {
+  // Objects of the API server; every part is checked.
+  const entries = (object as { metadata?: { managedFields?: unknown } } | undefined)?.metadata?.managedFields;
+  if (!Array.isArray(entries)) {
+    return undefined;
+  }
+  const entry = entries.find((one: ManagedEntry | null) => isApplyOf(one, manager)) as ManagedEntry | undefined;
+  return typeof entry?.fieldsV1 === "object" && entry.fieldsV1 !== null
+    ? projectOwned(entry.fieldsV1 as FieldsV1, object)
+    : undefined;
+}
+
+function isApplyOf(entry: ManagedEntry | null, manager: string): boolean {
+  return entry?.manager === manager && entry.operation === "Apply" && (entry.subresource ?? "") === "";
+}
