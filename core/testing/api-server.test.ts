@@ -311,3 +311,43 @@ test("a fault that is none is refused where it is added", async () => {
     assert.throws(() => add(undefined), { code: "TESTING_BAD_FAULT" });
   });
 });
+
+test("held watches say nothing, bookmarks neither, and miss nothing when they go on", async () => {
+  await withServer({}, async (server) => {
+    put(server, "before");
+    const cancel = new AbortController();
+    const response = await fetch(server.url + WATCH, { signal: cancel.signal });
+    const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+    assert.ok(reader);
+    const next = async (): Promise<string[]> =>
+      ((await reader.read()).value ?? "")
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line) as WatchedEvent)
+        .map(({ type, object }) => `${type} ${object.metadata.name ?? ""}`.trim());
+    assert.deepEqual(await next(), ["ADDED before"]);
+    const goOn = server.holdWatches();
+    const goOnToo = server.holdWatches();
+    put(server, "meanwhile");
+    server.bookmark();
+    assert.equal((await answer(server, `${MAPS}/meanwhile`)).status, 200);
+    goOn();
+    goOn();
+    put(server, "still-held");
+    let isQuiet = true;
+    const coming = next().finally(() => {
+      isQuiet = false;
+    });
+    await answer(server, MAPS);
+    assert.ok(isQuiet, "one of two holds is left");
+    goOnToo();
+    const told = await coming;
+    if (told.length < 2) {
+      told.push(...(await next()));
+    }
+    assert.deepEqual(told, ["ADDED meanwhile", "ADDED still-held"]);
+    put(server, "after");
+    assert.deepEqual(await next(), ["ADDED after"]);
+    cancel.abort();
+  });
+});

@@ -66,6 +66,11 @@ export interface ApiServer {
   bump(by?: number): void;
   /** Sends a bookmark of the newest version on every watch that asked for bookmarks. */
   bookmark(): void;
+  /**
+   * From now on open watches say nothing, as behind a server that lags: caches grow old, while reads and writes are served.
+   * The function that is returned lets them go on, with all that they missed.
+   */
+  holdWatches(): () => void;
   /** Drops all connections by a TCP reset. */
   dropConnections(): void;
   /** Ends all; resolves when no socket is left. */
@@ -96,6 +101,7 @@ class Server implements ApiServer {
   readonly #options: ApiServerOptions;
   readonly #world: World;
   readonly #watches = new Map<OpenWatch, string>();
+  #holds = 0;
   #listener: Listener | undefined;
 
   constructor(options: ApiServerOptions) {
@@ -119,6 +125,7 @@ class Server implements ApiServer {
       behaviour: this.behaviour,
       schemas: new Map(),
       endWatches: (storageKey) => this.#endWatches(storageKey),
+      watchesHeld: () => this.#holds > 0,
     };
     this.objects = objectsOf(this.#world);
     followDefinitions(this.#world);
@@ -183,6 +190,23 @@ class Server implements ApiServer {
     for (const watch of this.#watches.keys()) {
       watch.bookmark();
     }
+  }
+
+  holdWatches(): () => void {
+    this.#holds++;
+    let isHeld = true;
+    return () => {
+      if (!isHeld) {
+        return;
+      }
+      isHeld = false;
+      this.#holds--;
+      if (this.#holds === 0) {
+        for (const watch of [...this.#watches.keys()]) {
+          watch.catchUp();
+        }
+      }
+    };
   }
 
   dropConnections(): void {

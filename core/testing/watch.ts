@@ -29,6 +29,8 @@ export interface OpenWatch {
   end(): void;
   /** Sends a bookmark of the newest version now, where bookmarks were asked for. */
   bookmark(): void;
+  /** Sends what was held back. */
+  catchUp(): void;
 }
 
 /** Serves a watch until the client, the timeout or a fault ends it. */
@@ -110,10 +112,18 @@ class WatchStream implements OpenWatch {
     } else {
       this.#version = wanted === 0 ? this.#newest() : wanted;
     }
-    for (const event of world.storage.since(storageKey, this.#version)) {
-      this.#take(event);
-    }
+    this.catchUp();
     this.#cancels.push(world.storage.watch(storageKey, (event) => this.#take(event)));
+  }
+
+  catchUp(): void {
+    const { world, target } = this.#request;
+    // Nothing has been followed yet: `#follow` does this itself.
+    if (this.#version > 0) {
+      for (const event of world.storage.since(target.resource.storageKey, this.#version)) {
+        this.#take(event);
+      }
+    }
   }
 
   #sendInitial(objects: readonly StoredObject[]): void {
@@ -160,7 +170,12 @@ class WatchStream implements OpenWatch {
 
   /** Objects that begin or stop to be selected appear and vanish. */
   #take(event: StoredEvent): void {
-    if (this.#over || event.version <= this.#version || (this.#limit !== undefined && event.version > this.#limit)) {
+    if (
+      this.#over ||
+      this.#request.world.watchesHeld() ||
+      event.version <= this.#version ||
+      (this.#limit !== undefined && event.version > this.#limit)
+    ) {
       return;
     }
     this.#version = event.version;
@@ -270,8 +285,11 @@ class WatchStream implements OpenWatch {
 
   /** Bookmarks say how far this watch is; one that waits for the future says nothing. */
   bookmark(): void {
-    const { faults } = this.#request;
+    const { faults, world } = this.#request;
     const now = this.#newest();
+    if (world.watchesHeld()) {
+      return;
+    }
     if (!this.#bookmarks || faultOf(faults, "noBookmarks") || this.#version === 0 || this.#version > now) {
       return;
     }

@@ -31,4 +31,6 @@ export interface World {
   readonly schemas: Map<string, Schema>;
   /** Ends the watches of a kind that is not served any more. */
   readonly endWatches: (storageKey: string) => void;
+  /** True while open watches say nothing. */
+  readonly watchesHeld: () => boolean;
 }
