@@ -1,0 +1,84 @@
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import { FairleadError } from "../errors.ts";
+
+/** Times of an election, milliseconds. Every candidate for a lease should use the same ones. */
+export interface ElectionTimes {
+  /** How long a lease is left alone that is not renewed; whole seconds. Default 15000. */
+  readonly leaseDurationMs?: number | undefined;
+  /** A leader that could not renew for so long stops leading. Less than the duration. Default 10000. */
+  readonly renewDeadlineMs?: number | undefined;
+  /** Time between tries. Less than the deadline by a factor of 1.2. Default 2000. */
+  readonly retryPeriodMs?: number | undefined;
+}
+
+/** Times with all defaults filled in. */
+export type CompleteTimes = { readonly [Name in keyof ElectionTimes]-?: number };
+
+/** Candidates wait up to so many retry periods more, at random: they do not all come at once. As client-go. */
+export const JITTER_FACTOR = 1.2;
+
+const LONGEST_MS = 86_400_000;
+const NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
+const LONGEST_IDENTITY = 253;
+
+/** The times with defaults. Throws ELECTION_BAD_OPTION with all that is wrong. */
+export function completeTimes(times: ElectionTimes): CompleteTimes {
+  const complete = {
+    leaseDurationMs: times.leaseDurationMs ?? 15_000,
+    renewDeadlineMs: times.renewDeadlineMs ?? 10_000,
+    retryPeriodMs: times.retryPeriodMs ?? 2_000,
+  };
+  const problems = timeProblems(complete);
+  if (problems.length > 0) {
+    throw badElection(problems);
+  }
+  return complete;
+}
+
+/** What is wrong with the times, one sentence each; none when they fit together. */
+export function timeProblems(times: CompleteTimes): string[] {
+  const problems = Object.entries(times)
+    .filter(([, ms]) => !(typeof ms === "number" && ms > 0 && ms <= LONGEST_MS))
+    .map(([name]) => `${name} must be more than 0 and at most ${LONGEST_MS} ms`);
+  const { leaseDurationMs, renewDeadlineMs, retryPeriodMs } = times;
+  if (problems.length > 0) {
+    return problems;
+  }
+  if (leaseDurationMs % 1000 !== 0) {
+    problems.push("leaseDurationMs must be whole seconds: a Lease holds no parts of them");
+  }
+  if (leaseDurationMs <= renewDeadlineMs) {
+    problems.push("leaseDurationMs must be more than renewDeadlineMs");
+  }
+  if (renewDeadlineMs <= retryPeriodMs * JITTER_FACTOR) {
+    problems.push(`renewDeadlineMs must be more than ${JITTER_FACTOR} times retryPeriodMs`);
+  }
+  return problems;
+}
+
+/** What is wrong with the name of a Lease or of its namespace, or undefined. */
+export function nameProblem(what: string, name: unknown): string | undefined {
+  return typeof name === "string" && NAME.test(name)
+    ? undefined
+    : `${what} must be a name as Kubernetes takes it: lower-case letters, digits, "-" and "."`;
+}
+
+/** What is wrong with an identity, or undefined. */
+export function identityProblem(identity: unknown): string | undefined {
+  return typeof identity === "string" && identity.length > 0 && identity.length <= LONGEST_IDENTITY
+    ? undefined
+    : `identity must be a text of 1 to ${LONGEST_IDENTITY} letters, another one in each process`;
+}
+
+/** An identity that no other process has: the host and random letters. */
+export function freshIdentity(): string {
+  return `${hostname().slice(0, 200)}_${randomUUID()}`;
+}
+
+/** ELECTION_BAD_OPTION. */
+export function badElection(problems: readonly string[]): FairleadError {
+  return new FairleadError("ELECTION_BAD_OPTION", `the election cannot be made: ${problems.join("; ")}`, {
+    facts: { problems },
+  });
+}
