@@ -20,6 +20,8 @@ export interface Gauge<L extends ClosedLabels = Record<never, never>> {
 /** Counts values by size. */
 export interface Histogram<L extends ClosedLabels = Record<never, never>> {
   observe(value: number, ...labels: Given<L>): void;
+  /** The same value so many times, as when they were counted elsewhere. */
+  observeMany(value: number, times: number, ...labels: Given<L>): void;
 }
 
 /**
@@ -34,4 +36,9 @@ export interface PluginMetrics {
     help: string,
     options: { readonly buckets: readonly number[]; readonly labels?: L },
   ): Histogram<L>;
+  /**
+   * Metrics under names that dashboards of another product know: `named("coredns").counter("dns_requests_total", …)` is
+   * `coredns_dns_requests_total`. Prefixes that may be used so: "coredns". Throws METRIC_BAD_NAME for all others.
+   */
+  named(prefix: string): PluginMetrics;
 }

@@ -24,6 +24,8 @@ export interface PluginThread<In, Out> {
   /** Dropped, and counted, while it restarts. */
   post(message: In, transfer?: readonly ArrayBuffer[]): void;
   onMessage(listener: (message: Out) => void): void;
+  /** Called each time that `alive` changes, with its new value. */
+  onAlive(listener: (isAlive: boolean) => void): void;
   stop(): Promise<void>;
 }
 

@@ -80,7 +80,7 @@ export function createMainSite(parts: SiteParts, own: OwnSiteParts): MainSite {
       (log[level] ?? log.info).call(log, { ...fields, plugin }, message);
     },
     declareMetric: (metric) => metrics.declare(plugin, metric),
-    record: (metric, value, labels) => metrics.record(metric, value, labels),
+    record: (metric, value, labels, times) => metrics.record(metric, value, labels, times),
     tap(name, callback, options = {}) {
       assertOpen();
       const { hook, label } = hookOf(plugin, name);

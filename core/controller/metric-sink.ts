@@ -7,8 +7,11 @@ export interface MetricSink {
    * the plugin was started anew. Throws METRIC_*.
    */
   declare(plugin: string, metric: MetricDeclaration): number;
-  /** Adds to a counter, sets a gauge, observes in a histogram. Drops and counts labels that were not declared. Never throws. */
-  record(metric: number, value: number, labels: Readonly<Record<string, string>>): void;
+  /**
+   * Adds to a counter, sets a gauge, observes in a histogram, so many times (default 1). Drops and counts labels that were not
+   * declared. Never throws.
+   */
+  record(metric: number, value: number, labels: Readonly<Record<string, string>>, times?: number): void;
   /** The plugin was taken away by a reload. */
   forget(plugin: string): void;
 }

@@ -157,3 +157,33 @@ test("whoever watches is told of metrics that are there and of later ones, until
   values.declare("dns", counter({ name: "c" }));
   assert.deepEqual(told, ["fairlead_dns_a", "fairlead_dns_b"]);
 });
+
+test("a metric may have the name that dashboards of another product know, and no other foreign one", () => {
+  const values = new PluginMetricValues();
+  const number = values.declare("dns", counter({ prefix: "coredns", name: "dns_requests_total" }));
+  values.record(number, 5, {});
+  assert.deepEqual(shown(values, "coredns_dns_requests_total"), [["", {}, 5]]);
+  assert.throws(() => values.declare("dns", counter({ prefix: "process" })), {
+    code: "METRIC_BAD_NAME",
+    message:
+      'metric "queries_total" of plugin "dns": the prefix "process" is not one of those that others made known: coredns',
+  });
+  values.forget("dns");
+  assert.equal(values.find("coredns_dns_requests_total"), undefined);
+});
+
+test("a histogram takes values that were counted elsewhere", () => {
+  const values = new PluginMetricValues();
+  const number = values.declare("dns", { ...counter({ name: "seconds" }), type: "histogram", buckets: [1, 2] });
+  values.record(number, 1.5, {}, 64);
+  values.record(number, 0.5, {});
+  values.record(number, 1, {}, 0.5);
+  assert.deepEqual(shown(values, "fairlead_dns_seconds"), [
+    ["fairlead_dns_seconds_bucket", { le: 1 }, 1],
+    ["fairlead_dns_seconds_bucket", { le: 2 }, 65],
+    ["fairlead_dns_seconds_bucket", { le: "+Inf" }, 65],
+    ["fairlead_dns_seconds_sum", {}, 96.5],
+    ["fairlead_dns_seconds_count", {}, 65],
+  ]);
+  assert.deepEqual([...values.dropped()], [["dns", 1]]);
+});

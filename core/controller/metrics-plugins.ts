@@ -8,6 +8,8 @@ const MOST_CELLS = 20_000;
 const MOST_METRICS = 200;
 
 const NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
+/** Names of other products that a plugin may use, since it does the same work and their dashboards are everywhere. */
+const KNOWN_PREFIXES: readonly string[] = ["coredns"];
 /** Labels that others add: by the histogram, by us, by Prometheus. */
 const RESERVED_LABELS: readonly string[] = ["le", "quantile", "controller", "job", "instance"];
 
@@ -76,13 +78,13 @@ export class PluginMetricValues implements MetricSink {
     return number;
   }
 
-  /** Adds to a counter, sets a gauge, observes in a histogram. Never throws: what does not fit is dropped and counted. */
-  record(number: number, value: number, labels: Readonly<Record<string, string>>): void {
+  /** Adds to a counter, sets a gauge, observes in a histogram `times` times. Never throws: what does not fit is dropped and counted. */
+  record(number: number, value: number, labels: Readonly<Record<string, string>>, times = 1): void {
     const metric = this.#metrics[number];
     if (metric === undefined) {
       return;
     }
-    const dropped = metric.record(value, labels);
+    const dropped = metric.record(value, labels, times);
     if (dropped > 0) {
       this.#dropped.set(metric.plugin, (this.#dropped.get(metric.plugin) ?? 0) + dropped);
     }
@@ -140,12 +142,12 @@ class StoredMetric implements PluginMetric {
   readonly #touched: Uint8Array;
 
   constructor(plugin: string, declaration: MetricDeclaration) {
-    const { type, name, help, labels, buckets } = checked(plugin, declaration);
+    const { type, prefix, name, help, labels, buckets } = checked(plugin, declaration);
     this.plugin = plugin;
-    this.fullName = `fairlead_${plugin.replaceAll("-", "_")}_${name}`;
+    this.fullName = `${prefix ?? `fairlead_${plugin.replaceAll("-", "_")}`}_${name}`;
     this.type = type;
     this.help = help;
-    this.#declared = JSON.stringify([plugin, type, name, help, labels, buckets]);
+    this.#declared = JSON.stringify([plugin, type, prefix, name, help, labels, buckets]);
     this.#labels = Object.keys(labels);
     this.#values = Object.values(labels);
     this.#places = this.#values.map((values) => new Map(values.map((value, place) => [value, place])));
@@ -176,7 +178,7 @@ class StoredMetric implements PluginMetric {
   }
 
   /** Gives how much was dropped: labels that are not declared, or the value itself. */
-  record(value: number, labels: Readonly<Record<string, string>>): number {
+  record(value: number, labels: Readonly<Record<string, string>>, times: number): number {
     let series = 0;
     for (let i = 0; i < this.#labels.length; i++) {
       const place = this.#places[i].get(labels?.[this.#labels[i]]);
@@ -185,7 +187,7 @@ class StoredMetric implements PluginMetric {
       }
       series = series * this.#values[i].length + place;
     }
-    if (!Number.isFinite(value) || (this.type === "counter" && value < 0)) {
+    if (!Number.isFinite(value) || (this.type === "counter" && value < 0) || !(times > 0 && Number.isInteger(times))) {
       return 1;
     }
     this.#touched[series] = 1;
@@ -195,7 +197,7 @@ class StoredMetric implements PluginMetric {
     } else if (this.type === "gauge") {
       this.#cells[at] = value;
     } else {
-      this.#observe(at, value);
+      this.#observe(at, value, times);
     }
     return this.#undeclared(labels);
   }
@@ -226,14 +228,14 @@ class StoredMetric implements PluginMetric {
     return extra;
   }
 
-  #observe(at: number, value: number): void {
+  #observe(at: number, value: number, times: number): void {
     let bucket = 0;
     while (bucket < this.#buckets.length && value > this.#buckets[bucket]) {
       bucket++;
     }
     // One cell a bucket, the last for what is above all of them; the sum comes after.
-    this.#cells[at + bucket]++;
-    this.#cells[at + this.#buckets.length + 1] += value;
+    this.#cells[at + bucket] += times;
+    this.#cells[at + this.#buckets.length + 1] += value * times;
   }
 
   #addHistogram(samples: MetricSample[], labels: Readonly<Record<string, string>>, at: number): void {
@@ -263,12 +265,19 @@ class StoredMetric implements PluginMetric {
 
 /** A declaration may come from another thread or from JavaScript: nothing about it is taken for granted. */
 function checked(plugin: string, declaration: MetricDeclaration): MetricDeclaration {
-  const { type, name, help } = declaration;
+  const { type, prefix, name, help } = declaration;
   const { labels = {}, buckets } = declaration;
   const refuse = (code: string, what: string): FairleadError =>
     new FairleadError(code, `metric "${String(name)}" of plugin "${plugin}": ${what}`, { facts: { plugin } });
   if (typeof name !== "string" || !NAME.test(name)) {
     throw refuse("METRIC_BAD_NAME", "a name has letters, digits and _ and does not begin with a digit");
+  }
+  if (prefix !== undefined && !KNOWN_PREFIXES.includes(prefix)) {
+    const known = KNOWN_PREFIXES.join(", ");
+    throw refuse(
+      "METRIC_BAD_NAME",
+      `the prefix "${String(prefix)}" is not one of those that others made known: ${known}`,
+    );
   }
   if (typeof help !== "string" || help === "") {
     throw refuse("METRIC_BAD_NAME", "say in the help what it counts");
@@ -293,7 +302,7 @@ function checked(plugin: string, declaration: MetricDeclaration): MetricDeclarat
     if (!isRising) {
       throw refuse("METRIC_BAD_BUCKETS", "buckets are rising finite numbers, at least one");
     }
-    return { type, name, help, labels, buckets: [...buckets] };
+    return { type, prefix, name, help, labels, buckets: [...buckets] };
   }
-  return { type, name, help, labels };
+  return { type, prefix, name, help, labels };
 }

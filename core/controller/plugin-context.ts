@@ -117,29 +117,32 @@ export function siteLog(site: PluginSite): Logger {
 
 const NO_LABELS: Readonly<Record<string, string>> = Object.freeze({});
 
-/** The metrics of a plugin over its site. */
-export function siteMetrics(site: PluginSite): PluginMetrics {
+/** The metrics of a plugin over its site. `prefix`: in place of the plugin's own. */
+export function siteMetrics(site: PluginSite, prefix?: string): PluginMetrics {
   return Object.freeze({
     counter(name: string, help: string, labels: ClosedLabels = {}) {
-      const metric = site.declareMetric({ type: "counter", name, help, labels });
+      const metric = site.declareMetric({ type: "counter", prefix, name, help, labels });
       return {
         inc: (given: LabelValues<ClosedLabels> = NO_LABELS) => site.record(metric, 1, given),
         add: (amount: number, given: LabelValues<ClosedLabels> = NO_LABELS) => site.record(metric, amount, given),
       };
     },
     gauge(name: string, help: string, labels: ClosedLabels = {}) {
-      const metric = site.declareMetric({ type: "gauge", name, help, labels });
+      const metric = site.declareMetric({ type: "gauge", prefix, name, help, labels });
       return {
         set: (value: number, given: LabelValues<ClosedLabels> = NO_LABELS) => site.record(metric, value, given),
       };
     },
     histogram(name: string, help: string, options: { buckets: readonly number[]; labels?: ClosedLabels }) {
       const { buckets, labels = {} } = options;
-      const metric = site.declareMetric({ type: "histogram", name, help, labels, buckets });
+      const metric = site.declareMetric({ type: "histogram", prefix, name, help, labels, buckets });
       return {
         observe: (value: number, given: LabelValues<ClosedLabels> = NO_LABELS) => site.record(metric, value, given),
+        observeMany: (value: number, times: number, given: LabelValues<ClosedLabels> = NO_LABELS) =>
+          site.record(metric, value, given, times),
       };
     },
+    named: (other: string) => siteMetrics(site, other),
   });
 }
 

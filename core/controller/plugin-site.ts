@@ -21,6 +21,8 @@ export interface MetricDeclaration {
   readonly type: "counter" | "gauge" | "histogram";
   /** As the plugin says it, without prefix. */
   readonly name: string;
+  /** In place of `fairlead_<plugin>`: one of the names that others made known. */
+  readonly prefix?: string;
   readonly help: string;
   readonly labels: Readonly<Record<string, readonly string[]>>;
   readonly buckets?: readonly number[];
@@ -57,8 +59,8 @@ export interface PluginSite {
   log(level: Exclude<LogLevel, "silent">, fields: LogFields, message: string): void;
   /** Gives the metric's number for `record`. The same declaration gives the same number. Throws METRIC_*. */
   declareMetric(metric: MetricDeclaration): number;
-  /** Adds to a counter, sets a gauge, observes in a histogram. Never throws. */
-  record(metric: number, value: number, labels: Readonly<Record<string, string>>): void;
+  /** Adds to a counter, sets a gauge, observes in a histogram, so many times (default 1). Never throws. */
+  record(metric: number, value: number, labels: Readonly<Record<string, string>>, times?: number): void;
   /** The callback gets and gives plain data; it may be async except for "workloadRoot". */
   tap(hook: SiteHook, callback: (given: unknown) => unknown, options?: { readonly stage?: number }): Tap;
   /** Asks the taps of "workloadRoot", at once. Not there where the plugin does not run on the main thread. */

@@ -173,3 +173,20 @@ test("a thread that sends without end is told to whoever runs it", async () => {
   assert.deepEqual(host.told, ["flooded 1"]);
   near.port.close();
 });
+
+test("whoever listens is told when the thread is gone and when it is back, once each", async () => {
+  const host = fakeHost();
+  const thread = createPluginThreads("dns", KINDS, host).spawn<string, string>(MODULE);
+  const told: boolean[] = [];
+  thread.onAlive((isAlive) => told.push(isAlive));
+  for (const name of ["first", "second"]) {
+    const port = life(host, name);
+    host.news().ready();
+    host.news().alive(true);
+    host.news().alive(false);
+    port.close();
+    host.news().disconnected();
+  }
+  assert.deepEqual(told, [true, false, true, false]);
+  await thread.stop();
+});

@@ -115,6 +115,7 @@ class SpawnedThread implements ThreadNews {
   readonly #parts: SpawnedParts;
   readonly #ready = Promise.withResolvers<void>();
   readonly #listeners: ((message: unknown) => unknown)[] = [];
+  readonly #aliveListeners: ((isAlive: boolean) => unknown)[] = [];
   #port: PulledPort | undefined;
   #isAlive = false;
   #dropped = 0;
@@ -133,6 +134,9 @@ class SpawnedThread implements ThreadNews {
       onMessage: (listener) => {
         this.#listeners.push(listener);
       },
+      onAlive: (listener) => {
+        this.#aliveListeners.push(listener);
+      },
       stop: async () => {
         this.close();
         await parts.stop();
@@ -150,23 +154,26 @@ class SpawnedThread implements ThreadNews {
   }
 
   ready(): void {
-    this.#isAlive = true;
     this.#ready.resolve();
-    this.#tellDropped();
+    this.alive(true);
   }
 
   alive(isAlive: boolean): void {
+    const isNew = isAlive !== this.#isAlive;
     this.#isAlive = isAlive;
     if (isAlive) {
       this.#tellDropped();
+    }
+    if (isNew) {
+      this.#tell(this.#aliveListeners, isAlive);
     }
   }
 
   /** Its life is over, and a new one has not begun. */
   disconnected(): void {
-    this.#isAlive = false;
     this.#port?.close();
     this.#port = undefined;
+    this.alive(false);
   }
 
   gaveUp(error: Error): void {
@@ -175,7 +182,6 @@ class SpawnedThread implements ThreadNews {
   }
 
   close(): void {
-    this.#isAlive = false;
     this.#ready.reject(new FairleadError("THREAD_STOPPED", "the thread was stopped before it was ready"));
     this.disconnected();
   }
@@ -196,10 +202,14 @@ class SpawnedThread implements ThreadNews {
   }
 
   #hear(message: unknown): void {
+    this.#tell(this.#listeners, message);
+  }
+
+  #tell<Given>(listeners: readonly ((given: Given) => unknown)[], given: Given): void {
     const { name, host } = this.#parts;
-    for (const listener of this.#listeners) {
+    for (const listener of listeners) {
       try {
-        const answer = listener(message);
+        const answer = listener(given);
         // A listener that is async by mistake must not end the process with its rejection.
         if (answer instanceof Promise) {
           answer.catch((error: unknown) => host.failed(name, error));

@@ -83,10 +83,10 @@ export function serveSite(
     site.log(level, { ...line.fields }, String(line.message));
   });
   listen<MetricReport>("metrics", (report) => {
-    for (const { metric, labels, values } of report.metrics) {
+    for (const { metric, labels, values, times } of report.metrics) {
       const own = metrics.get(metric);
-      for (const value of own === undefined ? [] : values) {
-        site.record(own ?? 0, value, labels);
+      for (const [at, value] of own === undefined ? [] : values.entries()) {
+        site.record(own ?? 0, value, labels, times[at]);
       }
     }
     for (const [kind, ms, failed] of report.calls) {

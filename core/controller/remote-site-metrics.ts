@@ -5,6 +5,8 @@ export interface MetricValues {
   readonly metric: number;
   readonly labels: Readonly<Record<string, string>>;
   readonly values: readonly number[];
+  /** Of a histogram: how many times each of the values. */
+  readonly times: readonly number[];
 }
 
 /** What is sent to the main thread at once. */
@@ -18,6 +20,7 @@ interface Collected {
   readonly metric: number;
   readonly labels: Readonly<Record<string, string>>;
   readonly values: number[];
+  readonly times: number[];
 }
 
 /** Of one histogram and set of labels in one report; the rest is left out. */
@@ -36,23 +39,24 @@ export class MetricBatch {
   /** Gives a number that is unique here; `tell` is called for a declaration that is new. */
   declare(metric: MetricDeclaration, tell: (number: number) => void): number {
     const as = JSON.stringify([metric.type, metric.labels, metric.buckets]);
-    const known = this.#declared.get(metric.name);
+    const name = `${metric.prefix ?? ""} ${metric.name}`;
+    const known = this.#declared.get(name);
     // Another declaration of the same name goes to the main thread too: it says what is wrong.
     if (known !== undefined && known.as === as) {
       return known.number;
     }
     const number = this.#types.push(metric.type) - 1;
-    this.#declared.set(metric.name, { number, as });
+    this.#declared.set(name, { number, as });
     tell(number);
     return number;
   }
 
-  record(metric: number, value: number, labels: Readonly<Record<string, string>>): void {
+  record(metric: number, value: number, labels: Readonly<Record<string, string>>, times = 1): void {
     const key = keyOf(metric, labels);
     const series = this.#series.get(key);
     if (series === undefined) {
       if (this.#series.size < MAX_SERIES) {
-        this.#series.set(key, { metric, labels: { ...labels }, values: [value] });
+        this.#series.set(key, { metric, labels: { ...labels }, values: [value], times: [times] });
       }
       return;
     }
@@ -63,6 +67,7 @@ export class MetricBatch {
       series.values[0] = value;
     } else if (series.values.length < MAX_VALUES) {
       series.values.push(value);
+      series.times.push(times);
     }
   }
 

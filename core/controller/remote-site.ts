@@ -100,7 +100,7 @@ export function createRemoteSite(plugin: string, rpc: RpcPeer): RemoteSite {
     plugin,
     log,
     declareMetric: (metric) => metrics.declare(metric, (number) => declare("site.metric", { number, metric })),
-    record: (metric, value, labels) => metrics.record(metric, value, labels),
+    record: (metric, value, labels, times) => metrics.record(metric, value, labels, times),
     tap(hook: SiteHook, callback: Handler, options: { readonly stage?: number } = {}): Tap {
       if (hook === "workloadRoot") {
         throw needsInline(plugin);

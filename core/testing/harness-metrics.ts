@@ -54,8 +54,13 @@ export class MetricRecorder {
             note(name, given(at)).value++;
             histogram.observe(value, ...at);
           },
+          observeMany: (value, times, ...at) => {
+            note(name, given(at)).value += times;
+            histogram.observeMany(value, times, ...at);
+          },
         };
       },
+      named: (prefix) => this.around(metrics.named(prefix)),
     };
   }
 }
