@@ -1,0 +1,339 @@
+/** What a key of the index names. Keys are lower-case wire labels without the zone and without the root's, unless said. */
+export const TAG = {
+  /** Below `svc`: "shop" a namespace, "cart.shop" a service, "cart-a.cart.shop" an endpoint. */
+  service: 1,
+  /** The 4 or 16 bytes of an address. */
+  address: 2,
+  /** The label of a namespace, then the 4 or 16 bytes of an address. */
+  pod: 3,
+  /** Below `node`: a node's name. */
+  node: 4,
+  /** What this server says of itself: `SERVER_ADDRESSES`, `SERVER_SERVICE`. */
+  server: 5,
+} as const;
+
+/** Key of the addresses of this server. */
+export const SERVER_ADDRESSES: Uint8Array = Uint8Array.of(0);
+/** Key of the service that this server is behind. */
+export const SERVER_SERVICE: Uint8Array = Uint8Array.of(1);
+
+/** The first byte of a value: how the rest is laid out. Numbers are big-endian. */
+export const VALUE = {
+  /** The name exists and has no records. */
+  empty: 0,
+  /**
+   * Addresses and ports. headless(1) addresses4(2) addresses6(2) ports(1) weight(1) groups(2), then the IPv4 and the IPv6
+   * addresses, then ports, then groups. A port: number(2) protocol(1) length(1) name. A group: bytes(4, of all that
+   * follows) targets(2) ports(1) weight(1), its ports, its targets. A target: length(1) label addresses4(1) addresses6(1),
+   * the addresses. Groups are the endpoints of a service; unless it is headless its answers do not show them.
+   */
+  host: 1,
+  /** length(1) and the whole lower-case wire name. */
+  alias: 2,
+  /** count(1), then names: rank(1) domain(1) length(1) labels length(1) and the strings of a TXT record. */
+  pointers: 3,
+  /** length(1) and the strings of a TXT record. */
+  pod: 4,
+} as const;
+
+/** How good a name is for an address; the best alone are answered. */
+export const RANK = { service: 0, endpoint: 1, pod: 2, node: 3 } as const;
+
+/** What follows the labels of a pointer, before the zone. */
+export const DOMAIN = { svc: 0, pod: 1, node: 2 } as const;
+
+/** Wire labels of `DOMAIN`, by number. */
+export const DOMAIN_LABELS: readonly Uint8Array[] = ["svc", "pod", "node"].map((label) =>
+  Uint8Array.of(label.length, ...Buffer.from(label)),
+);
+
+// Places in a host value.
+export const HOST_HEADLESS = 1;
+export const HOST_V4 = 2;
+export const HOST_V6 = 4;
+export const HOST_PORTS = 6;
+export const HOST_WEIGHT = 7;
+export const HOST_GROUPS = 8;
+export const HOST_HEAD = 10;
+
+// Places in a group of a host value.
+export const GROUP_TARGETS = 4;
+export const GROUP_PORTS = 6;
+export const GROUP_WEIGHT = 7;
+export const GROUP_HEAD = 8;
+
+/** Bytes of a port before its name. */
+export const PORT_HEAD = 4;
+
+/** A protocol as a port has it. */
+export const PROTOCOLS: readonly string[] = ["tcp", "udp", "sctp"];
+
+/** A port of a host. */
+export interface PortRecord {
+  readonly number: number;
+  /** Place in `PROTOCOLS`. */
+  readonly protocol: number;
+  /** Lower case; empty: only questions for all ports find it. */
+  readonly name: string;
+}
+
+/** A name in front of a service's, with its addresses. */
+export interface TargetRecord {
+  readonly label: string;
+  readonly v4: readonly Uint8Array[];
+  readonly v6: readonly Uint8Array[];
+}
+
+/** Targets that have the same ports. */
+export interface GroupRecord {
+  readonly ports: readonly PortRecord[];
+  readonly targets: readonly TargetRecord[];
+}
+
+/** A service or one of its endpoints. */
+export interface HostRecord {
+  readonly isHeadless: boolean;
+  readonly v4: readonly Uint8Array[];
+  readonly v6: readonly Uint8Array[];
+  /** Ports at the name itself. */
+  readonly ports: readonly PortRecord[];
+  readonly groups: readonly GroupRecord[];
+}
+
+/** A name of an address. */
+export interface PointerRecord {
+  readonly rank: number;
+  readonly domain: number;
+  readonly labels: Uint8Array;
+  /** Strings of a TXT record. */
+  readonly facts: readonly string[];
+}
+
+/** Makes values. One for all of a thread: each value is valid until the next one is made. */
+export class RecordWriter {
+  bytes = new Uint8Array(4096);
+  length = 0;
+
+  empty(): this {
+    this.length = 0;
+    return this.#byte(VALUE.empty);
+  }
+
+  alias(labels: Uint8Array): this {
+    this.length = 0;
+    return this.#byte(VALUE.alias)
+      .#byte(labels.length + 1)
+      .#all(labels)
+      .#byte(0);
+  }
+
+  pod(facts: readonly string[]): this {
+    this.length = 0;
+    return this.#byte(VALUE.pod).#strings(facts);
+  }
+
+  pointers(list: readonly PointerRecord[]): this {
+    this.length = 0;
+    this.#byte(VALUE.pointers).#byte(list.length);
+    for (const { rank, domain, labels, facts } of list) {
+      this.#byte(rank).#byte(domain).#byte(labels.length).#all(labels).#strings(facts);
+    }
+    return this;
+  }
+
+  host(host: HostRecord): this {
+    this.length = 0;
+    this.#byte(VALUE.host)
+      .#byte(host.isHeadless ? 1 : 0)
+      .#short(host.v4.length)
+      .#short(host.v6.length)
+      .#byte(Math.min(255, host.ports.length))
+      .#byte(weightOf([{ ports: host.ports, count: host.v4.length + host.v6.length }]))
+      .#short(host.groups.length);
+    this.#lists(host).#ports(host.ports);
+    const weight = weightOf(host.groups.map(({ ports, targets }) => ({ ports, count: addressesOf(targets) })));
+    for (const group of host.groups) {
+      this.#group(group, weight);
+    }
+    return this;
+  }
+
+  #group({ ports, targets }: GroupRecord, weight: number): void {
+    const start = this.length;
+    this.#long(0).#short(targets.length).#byte(Math.min(255, ports.length)).#byte(weight).#ports(ports);
+    for (const target of targets) {
+      this.#text(target.label).#byte(target.v4.length).#byte(target.v6.length).#lists(target);
+    }
+    const end = this.length;
+    this.length = start;
+    this.#long(end - start - GROUP_TARGETS);
+    this.length = end;
+  }
+
+  #lists({ v4, v6 }: { readonly v4: readonly Uint8Array[]; readonly v6: readonly Uint8Array[] }): this {
+    for (const address of v4) {
+      this.#all(address);
+    }
+    for (const address of v6) {
+      this.#all(address);
+    }
+    return this;
+  }
+
+  #ports(ports: readonly PortRecord[]): this {
+    for (const { number, protocol, name } of ports.slice(0, 255)) {
+      this.#short(number).#byte(protocol).#text(name);
+    }
+    return this;
+  }
+
+  #strings(facts: readonly string[]): this {
+    const at = this.length;
+    this.#byte(0);
+    for (const fact of facts) {
+      if (this.length - at + fact.length > 254) {
+        break;
+      }
+      this.#text(fact);
+    }
+    this.bytes[at] = this.length - at - 1;
+    return this;
+  }
+
+  /** ASCII of at most 255 bytes after its length. */
+  #text(text: string): this {
+    this.#byte(text.length);
+    for (let n = 0; n < text.length; n++) {
+      this.#byte(text.charCodeAt(n) & 0x7f);
+    }
+    return this;
+  }
+
+  #all(bytes: Uint8Array): this {
+    this.#room(bytes.length);
+    this.bytes.set(bytes, this.length);
+    this.length += bytes.length;
+    return this;
+  }
+
+  #byte(value: number): this {
+    this.#room(1);
+    this.bytes[this.length++] = value;
+    return this;
+  }
+
+  #short(value: number): this {
+    return this.#byte(value >> 8).#byte(value & 255);
+  }
+
+  #long(value: number): this {
+    return this.#short(value >>> 16).#short(value & 0xffff);
+  }
+
+  #room(more: number): void {
+    if (this.length + more > this.bytes.length) {
+      const larger = new Uint8Array((this.length + more) * 2);
+      larger.set(this.bytes);
+      this.bytes = larger;
+    }
+  }
+}
+
+/** What each of so many SRV records gets of 100. */
+function weightOf(parts: readonly { readonly ports: readonly PortRecord[]; readonly count: number }[]): number {
+  const records = parts.reduce((sum, { ports, count }) => sum + ports.length * count, 0);
+  return records === 0 ? 1 : Math.max(1, Math.floor(100 / records));
+}
+
+function addressesOf(targets: readonly TargetRecord[]): number {
+  return targets.reduce((sum, { v4, v6 }) => sum + v4.length + v6.length, 0);
+}
+
+/** One endpoint as a host value knows it: its label and addresses, and where the ports of its group are. */
+export interface TargetView {
+  readonly label: string;
+  /** 4 or 16 bytes each. */
+  readonly addresses: readonly Uint8Array[];
+  readonly ports: Uint8Array;
+}
+
+/** The endpoints of a host value, copied out: for whoever compares it with its successor. */
+export function targetsIn(bytes: Uint8Array, at: number): TargetView[] {
+  const found: TargetView[] = [];
+  let next = groupsAt(bytes, at);
+  for (let group = 0; group < short(bytes, at + HOST_GROUPS); group++) {
+    const count = short(bytes, next + GROUP_TARGETS);
+    const portsAt = next + GROUP_HEAD;
+    next = portsEnd(bytes, portsAt, bytes[next + GROUP_PORTS]);
+    const ports = bytes.slice(portsAt, next);
+    for (let n = 0; n < count; n++) {
+      const label = String.fromCharCode(...bytes.subarray(next + 1, next + 1 + bytes[next]));
+      next += 1 + bytes[next];
+      const v4 = bytes[next];
+      const v6 = bytes[next + 1];
+      next += 2;
+      const addresses: Uint8Array[] = [];
+      for (let m = 0; m < v4 + v6; m++) {
+        const length = m < v4 ? 4 : 16;
+        addresses.push(bytes.slice(next, next + length));
+        next += length;
+      }
+      found.push({ label, addresses, ports });
+    }
+  }
+  return found;
+}
+
+/** Addresses of a host value, copied out. */
+export function addressesIn(bytes: Uint8Array, at: number): Uint8Array[] {
+  const found: Uint8Array[] = [];
+  const v4 = short(bytes, at + HOST_V4);
+  let next = at + HOST_HEAD;
+  for (let n = 0; n < v4 + short(bytes, at + HOST_V6); n++) {
+    const length = n < v4 ? 4 : 16;
+    found.push(bytes.slice(next, next + length));
+    next += length;
+  }
+  return found;
+}
+
+/** Names in a pointers value, copied out. */
+export function pointersIn(bytes: Uint8Array, at: number): PointerRecord[] {
+  const found: PointerRecord[] = [];
+  let next = at + 2;
+  for (let n = 0; n < bytes[at + 1]; n++) {
+    const labels = bytes.slice(next + 3, next + 3 + bytes[next + 2]);
+    const factsAt = next + 3 + labels.length;
+    const facts: string[] = [];
+    for (let fact = factsAt + 1; fact <= factsAt + bytes[factsAt]; fact += bytes[fact] + 1) {
+      facts.push(String.fromCharCode(...bytes.subarray(fact + 1, fact + 1 + bytes[fact])));
+    }
+    found.push({ rank: bytes[next], domain: bytes[next + 1], labels, facts });
+    next = factsAt + 1 + bytes[factsAt];
+  }
+  return found;
+}
+
+/** Where the ports of a host value begin. */
+export function portsAt(bytes: Uint8Array, at: number): number {
+  return at + HOST_HEAD + short(bytes, at + HOST_V4) * 4 + short(bytes, at + HOST_V6) * 16;
+}
+
+/** Where the groups of a host value begin. */
+export function groupsAt(bytes: Uint8Array, at: number): number {
+  return portsEnd(bytes, portsAt(bytes, at), bytes[at + HOST_PORTS]);
+}
+
+/** Where a list of ports ends. */
+export function portsEnd(bytes: Uint8Array, at: number, count: number): number {
+  let next = at;
+  for (let n = 0; n < count; n++) {
+    next += PORT_HEAD + bytes[next + 3];
+  }
+  return next;
+}
+
+/** Two bytes as a number. */
+export function short(bytes: Uint8Array, at: number): number {
+  return (bytes[at] << 8) | bytes[at + 1];
+}

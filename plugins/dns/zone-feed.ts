@@ -1,0 +1,471 @@
+import type { NameIndex } from "./name-index.ts";
+import { pointersIn, RANK, SERVER_ADDRESSES, SERVER_SERVICE, TAG, VALUE } from "./records.ts";
+import type { ZoneOptions } from "./settings.ts";
+import { NamespaceRules } from "./zone-filter.ts";
+import { addressBytes, addressText, labelsOf, textOf } from "./zone-names.ts";
+import { kindsOfZone, type SliceView, type ZoneKind, type ZoneStore, type ZoneView, zoneKind } from "./zone-needs.ts";
+import { ZonePods } from "./zone-pods.ts";
+import { readService } from "./zone-service.ts";
+import { ZoneWriter } from "./zone-writer.ts";
+
+/** How to keep an index current. */
+export interface ZoneFeedOptions {
+  readonly store: ZoneStore;
+  /** An index that this thread made. */
+  readonly index: NameIndex;
+  readonly zone: ZoneOptions;
+  /** Addresses of this server, for the zone's NS record and its name's addresses. Default: none. */
+  readonly ownAddresses?: readonly string[];
+  /** Wall clock, milliseconds. Default `Date.now`. */
+  readonly now?: () => number;
+  /** How long a deleted pod's address is still said to be its own, milliseconds. Default 300000. */
+  readonly keepDeletedMs?: number;
+  /** Names found no room, or all have room again. */
+  readonly onFull?: (isFull: boolean) => void;
+  /** The index was copied to drop its free bytes: answer from this one, here and in other threads. Default: it never is. */
+  readonly onRenewed?: (index: NameIndex) => void;
+  /** A service could not be written; the others go on. */
+  readonly onError?: (error: unknown, key: string) => void;
+}
+
+/** Numbers that only grow, and of now where the name ends in "Entries". */
+export interface ZoneFeedStats {
+  /** Services, pods' addresses, namespaces and nodes that were looked at. */
+  readonly updates: number;
+  /** Runs of updates. */
+  readonly runs: number;
+  readonly failures: number;
+  /** Time from the first change of a run until all of it could be answered, microseconds, summed over runs. */
+  readonly applyMicros: number;
+  readonly compactions: number;
+  /** Endpoints over the limit of their service, which have no names. */
+  readonly leftOutEntries: number;
+  /** Services that found no room. */
+  readonly refusedEntries: number;
+}
+
+/** Keeps an index current until it is closed. */
+export interface ZoneFeed {
+  /** Resolves when every name has been written once. */
+  readonly synced: Promise<void>;
+  readonly isSynced: boolean;
+  readonly stats: ZoneFeedStats;
+  /** The index as it is now. */
+  readonly index: NameIndex;
+  /** Writes everything that waits, at once. */
+  flush(): void;
+  close(): void;
+}
+
+/** A turn of the event loop is not held for longer, milliseconds; questions wait meanwhile. */
+const BUDGET_MS = 2;
+const KEEP_DELETED_MS = 300_000;
+const SERVICE_LABEL = "kubernetes.io/service-name";
+/** Below so many free bytes a copy is not worth it. */
+const LEAST_WASTE = 8 * 1024 * 1024;
+const COMPACT_EVERY_MS = 60_000;
+
+/** What has changed, by what must be looked at again. */
+type Dirty = "services" | "namespaces" | "pods" | "nodes";
+const ORDER: readonly Dirty[] = ["namespaces", "services", "nodes", "pods"];
+
+/**
+ * Follows a store and writes what it says into an index. Changes mark what they touch; each is looked at once for a turn of
+ * the event loop, in its state of then, so that a thousand changes of a service cost one. The index's writing thread.
+ */
+export function feedZone(options: ZoneFeedOptions): ZoneFeed {
+  return new Feed(options);
+}
+
+class Feed implements ZoneFeed {
+  readonly synced: Promise<void>;
+  readonly #options: ZoneFeedOptions;
+  readonly #rules: NamespaceRules;
+  readonly #pods: ZonePods;
+  readonly #now: () => number;
+  readonly #dirty: Record<Dirty, Set<string>> = {
+    services: new Set(),
+    namespaces: new Set(),
+    pods: new Set(),
+    nodes: new Set(),
+  };
+  readonly #waiting: Set<ZoneKind>;
+  readonly #refused = new Set<string>();
+  readonly #leftOut = new Map<string, number>();
+  readonly #counts = { updates: 0, runs: 0, failures: 0, applyMicros: 0, compactions: 0 };
+  readonly #subscriptions: { stop(): void }[] = [];
+  #index: NameIndex;
+  #writer: ZoneWriter;
+  #markSynced: () => void = () => {};
+  #isQueued = false;
+  #isClosed = false;
+  #dirtySince = 0;
+  #compactedAtMs = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: ZoneFeedOptions) {
+    const { index, zone, now = Date.now, keepDeletedMs = KEEP_DELETED_MS } = options;
+    this.#options = options;
+    this.#index = index;
+    this.#now = now;
+    this.#rules = new NamespaceRules(zone);
+    this.#pods = new ZonePods(zone, { now, keepMs: keepDeletedMs });
+    this.#writer = new ZoneWriter(index, zone.ptr !== "services");
+    this.synced = new Promise((resolve) => {
+      this.#markSynced = resolve;
+    });
+    this.#writeServer();
+    this.#waiting = new Set(kindsOfZone(zone));
+    this.#follow();
+  }
+
+  get isSynced(): boolean {
+    return this.#index.isSynced;
+  }
+
+  get index(): NameIndex {
+    return this.#index;
+  }
+
+  get stats(): ZoneFeedStats {
+    let leftOutEntries = 0;
+    for (const left of this.#leftOut.values()) {
+      leftOutEntries += left;
+    }
+    return { ...this.#counts, leftOutEntries, refusedEntries: this.#refused.size };
+  }
+
+  flush(): void {
+    this.#options.store.flush();
+    this.#run(Number.POSITIVE_INFINITY);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    for (const subscription of this.#subscriptions) {
+      subscription.stop();
+    }
+  }
+
+  #follow(): void {
+    const { store } = this.#options;
+    const kinds = this.#waiting;
+    const own = this.#subscriptions;
+    own.push(
+      store.changes(zoneKind("namespaces"), (batch) => {
+        for (const { old, new: next } of batch) {
+          this.#mark("namespaces", (next ?? old).metadata.name);
+        }
+        this.#taken("namespaces", batch.kind);
+      }),
+      store.changes(zoneKind("services"), (batch) => {
+        for (const { old, new: next } of batch) {
+          this.#mark("services", (next ?? old).key);
+        }
+        this.#taken("services", batch.kind);
+      }),
+    );
+    if (kinds.has("endpointslices")) {
+      own.push(
+        store.changes(zoneKind("endpointslices"), (batch) => {
+          for (const { old, new: next } of batch) {
+            this.#markSlice(old);
+            this.#markSlice(next);
+          }
+          this.#taken("endpointslices", batch.kind);
+        }),
+      );
+    }
+    if (kinds.has("pods")) {
+      own.push(
+        store.changes(zoneKind("pods"), (batch) => {
+          for (const change of batch) {
+            const keys = [change.old, change.new].flatMap((pod) => (pod === undefined ? [] : this.#pods.keysOf(pod)));
+            for (const key of keys) {
+              this.#mark("pods", key);
+            }
+            if (change.op === "deleted") {
+              this.#pods.remember(change.old);
+            }
+          }
+          this.#taken("pods", batch.kind);
+        }),
+      );
+    }
+    if (kinds.has("nodes")) {
+      own.push(
+        store.changes(zoneKind("nodes"), (batch) => {
+          for (const { old, new: next } of batch) {
+            this.#mark("nodes", (next ?? old).metadata.name);
+          }
+          this.#taken("nodes", batch.kind);
+        }),
+      );
+    }
+  }
+
+  #markSlice(slice: SliceView | undefined): void {
+    const service = slice?.metadata.labels[SERVICE_LABEL];
+    if (slice !== undefined && service !== undefined) {
+      this.#mark("services", `${slice.metadata.namespace}/${service}`);
+    }
+  }
+
+  #mark(what: Dirty, key: string): void {
+    this.#dirty[what].add(key);
+  }
+
+  #taken(kind: ZoneKind, how: "synced" | "changes" | "resync"): void {
+    if (how === "synced") {
+      this.#waiting.delete(kind);
+    }
+    if (how === "resync") {
+      // What an object was before is not known: all that could be of it is looked at.
+      this.#markAll();
+    }
+    this.#queue();
+  }
+
+  /** Marks all that is in the store and all that is in the index. */
+  #markAll(): void {
+    const kinds = kindsOfZone(this.#options.zone);
+    this.#options.store.read((view) => {
+      for (const { metadata } of view.namespaces) {
+        this.#mark("namespaces", metadata.name);
+      }
+      for (const { key } of view.services) {
+        this.#mark("services", key);
+      }
+      for (const pod of kinds.includes("pods") ? view.pods : []) {
+        for (const key of this.#pods.keysOf(pod)) {
+          this.#mark("pods", key);
+        }
+      }
+      for (const { metadata } of kinds.includes("nodes") ? view.nodes : []) {
+        this.#mark("nodes", metadata.name);
+      }
+    });
+    this.#index.each((tag, key, value) => this.#markKey(tag, key, value));
+  }
+
+  #markKey(tag: number, key: Uint8Array, value: Uint8Array): void {
+    if (tag === TAG.service) {
+      const labels = textOf(key).split(".");
+      if (labels.length === 1) {
+        this.#mark("namespaces", labels[0]);
+      } else if (labels.length === 2) {
+        this.#mark("services", `${labels[1]}/${labels[0]}`);
+      }
+    } else if (tag === TAG.node) {
+      this.#mark("nodes", textOf(key));
+    } else if (tag === TAG.pod) {
+      const namespace = key.subarray(0, key[0] + 1);
+      this.#mark("pods", `${textOf(namespace)} ${addressText(key.subarray(key[0] + 1))}`);
+    } else if (tag === TAG.address && value[0] === VALUE.pointers) {
+      for (const { rank, labels } of pointersIn(value, 0)) {
+        if (rank === RANK.pod) {
+          this.#mark("pods", `${textOf(labels, labels[0] + 1)} ${addressText(key)}`);
+        }
+      }
+    }
+  }
+
+  #queue(): void {
+    if (this.#isQueued || this.#isClosed) {
+      return;
+    }
+    this.#isQueued = true;
+    this.#dirtySince = performance.now();
+    queueMicrotask(() => this.#turn());
+  }
+
+  #turn(): void {
+    if (this.#isClosed) {
+      return;
+    }
+    if (this.#run(BUDGET_MS)) {
+      this.#isQueued = false;
+    } else {
+      setImmediate(() => this.#turn());
+    }
+  }
+
+  /** Looks at what is marked; false when time was up before the end. */
+  #run(budgetMs: number): boolean {
+    const { store } = this.#options;
+    const end = performance.now() + budgetMs;
+    for (const key of this.#pods.forgotten()) {
+      this.#mark("pods", key);
+    }
+    const isDone = store.read((view) => this.#drain(view, end));
+    const madeRoom = this.#index.commit(Math.floor(this.#now() / 1000));
+    if (madeRoom && this.#refused.size > 0 && isDone) {
+      this.#retry();
+    }
+    this.#counts.runs++;
+    if (isDone) {
+      this.#done();
+    }
+    return isDone && this.#isClean;
+  }
+
+  get #isClean(): boolean {
+    return ORDER.every((what) => this.#dirty[what].size === 0);
+  }
+
+  #drain(view: ZoneView, end: number): boolean {
+    for (const what of ORDER) {
+      for (const key of this.#dirty[what]) {
+        this.#dirty[what].delete(key);
+        this.#counts.updates++;
+        try {
+          this.#writer.fits = true;
+          this.#write(what, key, view);
+          this.#settle(`${what} ${key}`);
+        } catch (error) {
+          this.#counts.failures++;
+          this.#options.onError?.(error, key);
+        }
+        if (performance.now() > end) {
+          return false;
+        }
+      }
+    }
+    return true;
+  }
+
+  #write(what: Dirty, key: string, view: ZoneView): void {
+    switch (what) {
+      case "services":
+        this.#writeService(key, view);
+        return;
+      case "namespaces":
+        this.#writeNamespace(key, view);
+        return;
+      case "pods":
+        this.#pods.write(key, view, this.#writer, (namespace) => this.#rules.has(namespace));
+        return;
+      case "nodes":
+        this.#pods.writeNode(key, view.nodes.get(key), this.#writer);
+    }
+  }
+
+  #writeService(key: string, view: ZoneView): void {
+    const [namespace, name] = key.split("/");
+    const labels = labelsOf(`${name}.${namespace}`);
+    if (labels === undefined || name.includes(".")) {
+      return;
+    }
+    const { zone } = this.#options;
+    const service = this.#rules.has(namespace) ? view.services.get(namespace, name) : undefined;
+    const isWanted = service !== undefined && hasLabels(service.metadata.labels, zone.labels);
+    const slices =
+      isWanted && !zone.noEndpoints ? view.endpointslices.select({ namespace, labels: { [SERVICE_LABEL]: name } }) : [];
+    const record = isWanted ? readService(service, slices, zone) : undefined;
+    const left = record?.kind === "host" ? record.left : 0;
+    if (left > 0) {
+      this.#leftOut.set(key, left);
+    } else {
+      this.#leftOut.delete(key);
+    }
+    // After a refusal the record may be there and what belongs to it not.
+    if (record === undefined || this.#refused.has(`services ${key}`) || !this.#writer.hasService(labels, record)) {
+      this.#writer.putService(labels, record);
+    }
+  }
+
+  #writeNamespace(name: string, view: ZoneView): void {
+    const labels = labelsOf(name);
+    if (labels !== undefined && !name.includes(".")) {
+      this.#writer.putEmpty(labels, this.#rules.has(name) && view.namespaces.has(name));
+    }
+  }
+
+  /** Remembers what found no room. */
+  #settle(key: string): void {
+    if (this.#writer.fits) {
+      this.#refused.delete(key);
+      return;
+    }
+    const wasEmpty = this.#refused.size === 0;
+    this.#refused.add(key);
+    if (wasEmpty) {
+      this.#options.onFull?.(true);
+    }
+  }
+
+  /** Something was removed: what found no room may find it now. */
+  #retry(): void {
+    for (const text of this.#refused) {
+      const at = text.indexOf(" ");
+      // Made by #settle, from what was marked.
+      this.#mark(text.slice(0, at) as Dirty, text.slice(at + 1));
+    }
+  }
+
+  /** Nothing waits any more. */
+  #done(): void {
+    if (this.#isClean) {
+      this.#counts.applyMicros += Math.round((performance.now() - this.#dirtySince) * 1000);
+      if (this.#refused.size === 0 && this.#index.isFull) {
+        this.#index.markRoom();
+        this.#options.onFull?.(false);
+      }
+      if (this.#waiting.size === 0 && !this.#index.isSynced) {
+        this.#index.markSynced(true);
+        this.#markSynced();
+      }
+    }
+    this.#writeServer();
+    this.#compact();
+    clearTimeout(this.#timer);
+    const next = this.#pods.nextForgottenAt;
+    if (next !== undefined && !this.#isClosed) {
+      this.#timer = setTimeout(() => this.#queue(), Math.max(1000, next - this.#now()));
+      this.#timer.unref();
+    }
+  }
+
+  /** The server's own addresses, and the service that it is behind when it is an endpoint of one. */
+  #writeServer(): void {
+    const addresses = (this.#options.ownAddresses ?? []).flatMap((text) => addressBytes(text) ?? []);
+    this.#writer.putHost(TAG.server, SERVER_ADDRESSES, addresses);
+    const services = addresses.flatMap((address) => {
+      const at = this.#index.find(TAG.address, address, 0, address.length);
+      const names = at === 0 ? [] : pointersIn(this.#index.bytes, at);
+      return names.filter(({ rank }) => rank === RANK.endpoint).map(({ labels }) => labels.subarray(labels[0] + 1));
+    });
+    this.#writer.putAlias(TAG.server, SERVER_SERVICE, services[0]);
+  }
+
+  /** Copies the index when most of it is free bytes, or a name found no room because of them. */
+  #compact(): void {
+    const { onRenewed } = this.#options;
+    const { bytes, free } = this.#index.stats;
+    const isWaste = free > LEAST_WASTE && free > bytes / 2;
+    const isTorn = this.#refused.size > 0 && free > this.#index.bytes.length / 4;
+    const sinceMs = performance.now() - this.#compactedAtMs;
+    if (onRenewed === undefined || !(isWaste || isTorn) || (sinceMs < COMPACT_EVERY_MS && this.#compactedAtMs > 0)) {
+      return;
+    }
+    this.#compactedAtMs = performance.now();
+    this.#counts.compactions++;
+    this.#index = this.#index.compact();
+    this.#writer = new ZoneWriter(this.#index, this.#options.zone.ptr !== "services");
+    onRenewed(this.#index);
+    if (this.#refused.size > 0) {
+      this.#retry();
+      this.#queue();
+    }
+  }
+}
+
+function hasLabels(labels: Readonly<Record<string, string>>, wanted: Readonly<Record<string, string>>): boolean {
+  for (const key in wanted) {
+    if (labels[key] !== wanted[key]) {
+      return false;
+    }
+  }
+  return true;
+}

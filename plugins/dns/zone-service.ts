@@ -1,0 +1,191 @@
+import type { GroupRecord, HostRecord, PortRecord, TargetRecord } from "./records.ts";
+import { PROTOCOLS } from "./records.ts";
+import { addressBytes, dashed, labelsOf } from "./zone-names.ts";
+import type { ServiceView, SliceView } from "./zone-needs.ts";
+
+/** A service as the zone shows it. */
+export type ServiceRecord =
+  | { readonly kind: "host"; readonly host: HostRecord; readonly left: number }
+  /** ExternalName: the labels of its target. */
+  | { readonly kind: "alias"; readonly labels: Uint8Array };
+
+/** What decides how services are shown. */
+export interface ServiceRules {
+  readonly endpointPodNames: boolean;
+  readonly ignoreEmptyServices: boolean;
+  readonly noEndpoints: boolean;
+  /** Endpoints of one service that get names; further ones are left out. */
+  readonly maxEndpoints: number;
+}
+
+/** A group with targets that are still being collected, by label. */
+interface OpenGroup {
+  readonly ports: readonly PortRecord[];
+  readonly targets: Map<string, { readonly v4: Uint8Array[]; readonly v6: Uint8Array[] }>;
+}
+
+interface OpenHost {
+  readonly v4: Uint8Array[];
+  readonly v6: Uint8Array[];
+  readonly groups: Map<string, OpenGroup>;
+  /** Addresses, and addresses with their labels, that are in already. */
+  readonly seen: Set<string>;
+  count: number;
+  left: number;
+}
+
+const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
+const HEADLESS = "None";
+/** Longest pod name that becomes a label. */
+const LONGEST_LABEL = 63;
+/** As many addresses as a target of a record can have. */
+const MOST_OF_TARGET = 255;
+/** As many addresses as a record can have. */
+const MOST_ADDRESSES = 65_535;
+/** As many groups as a record can have. */
+const MOST_GROUPS = 65_535;
+
+/** Reads a service and its slices; undefined when its name does not exist. Pure. */
+export function readService(
+  service: ServiceView,
+  slices: readonly SliceView[],
+  rules: ServiceRules,
+): ServiceRecord | undefined {
+  if (service.spec.type === "ExternalName") {
+    const { externalName = "" } = service.spec;
+    const labels = addressBytes(externalName) === undefined ? labelsOf(externalName) : undefined;
+    return labels === undefined ? undefined : { kind: "alias", labels };
+  }
+  const { clusterIP } = service.spec;
+  const addresses = service.spec.clusterIPs.length > 0 ? service.spec.clusterIPs : clusterIP ? [clusterIP] : [];
+  const isHeadless = addresses[0] === HEADLESS;
+  const open = readEndpoints(slices, rules);
+  if (isHeadless ? open.count === 0 : rules.ignoreEmptyServices && open.count === 0) {
+    return undefined;
+  }
+  const groups = [...open.groups.values()].map(closed);
+  if (isHeadless) {
+    const host: HostRecord = { isHeadless, v4: open.v4, v6: open.v6, ports: [], groups };
+    return { kind: "host", host, left: open.left };
+  }
+  const bytes = addresses.flatMap((address) => addressBytes(address) ?? []);
+  const host: HostRecord = {
+    isHeadless,
+    v4: bytes.filter(isV4),
+    v6: bytes.filter((address) => !isV4(address)),
+    ports: readPorts(service.spec.ports),
+    groups,
+  };
+  return bytes.length === 0 ? undefined : { kind: "host", host, left: open.left };
+}
+
+/** An endpoint is ready unless it says otherwise; one that is ending never says that it is. */
+function isReady({ conditions }: SliceView["endpoints"][number]): boolean {
+  return conditions.ready ?? conditions.terminating !== true;
+}
+
+function readEndpoints(slices: readonly SliceView[], rules: ServiceRules): OpenHost {
+  const open: OpenHost = { v4: [], v6: [], groups: new Map(), seen: new Set(), count: 0, left: 0 };
+  if (rules.noEndpoints) {
+    return open;
+  }
+  // In the order of their names, so that the same slices give the same records, whatever happened before.
+  for (const slice of [...slices].sort(byName)) {
+    if (slice.addressType === "FQDN") {
+      continue;
+    }
+    const ports = readPorts(slice.ports);
+    const signature = ports.map(({ number, protocol, name }) => `${name}/${protocol}/${number}`).join();
+    for (const endpoint of slice.endpoints) {
+      if (isReady(endpoint)) {
+        readEndpoint(endpoint, rules, open, () => groupOf(open, signature, ports));
+      }
+    }
+  }
+  return open;
+}
+
+function readEndpoint(
+  endpoint: SliceView["endpoints"][number],
+  rules: ServiceRules,
+  open: OpenHost,
+  group: () => OpenGroup | undefined,
+): void {
+  for (const address of endpoint.addresses) {
+    const bytes = addressBytes(address);
+    if (bytes === undefined) {
+      continue;
+    }
+    if (open.count >= Math.min(rules.maxEndpoints, MOST_ADDRESSES)) {
+      open.left++;
+      continue;
+    }
+    const targets = group()?.targets;
+    if (targets !== undefined) {
+      open.count++;
+      addTarget(labelOf(endpoint, address, rules), bytes, targets, open);
+    }
+  }
+}
+
+function addTarget(label: string, bytes: Uint8Array, targets: OpenGroup["targets"], open: OpenHost): void {
+  const key = String.fromCharCode(...bytes);
+  const target = targets.get(label) ?? { v4: [], v6: [] };
+  targets.set(label, target);
+  if (!open.seen.has(`${label} ${key}`) && target.v4.length + target.v6.length < MOST_OF_TARGET) {
+    open.seen.add(`${label} ${key}`);
+    (isV4(bytes) ? target.v4 : target.v6).push(bytes);
+  }
+  if (!open.seen.has(key)) {
+    open.seen.add(key);
+    (isV4(bytes) ? open.v4 : open.v6).push(bytes);
+  }
+}
+
+function groupOf(open: OpenHost, signature: string, ports: readonly PortRecord[]): OpenGroup | undefined {
+  const found = open.groups.get(signature);
+  if (found !== undefined || open.groups.size >= MOST_GROUPS) {
+    return found;
+  }
+  const group: OpenGroup = { ports, targets: new Map() };
+  open.groups.set(signature, group);
+  return group;
+}
+
+function closed({ ports, targets }: OpenGroup): GroupRecord {
+  return { ports, targets: [...targets].map(([label, addresses]): TargetRecord => ({ label, ...addresses })) };
+}
+
+/** The name of an endpoint below its service: its hostname, or its pod's name where that is wished, or its address. */
+function labelOf(endpoint: SliceView["endpoints"][number], address: string, rules: ServiceRules): string {
+  const { hostname, targetRef } = endpoint;
+  const name = hostname?.toLowerCase();
+  if (name !== undefined && LABEL.test(name)) {
+    return name;
+  }
+  const pod = rules.endpointPodNames && targetRef.kind === "Pod" ? (targetRef.name ?? "") : "";
+  return pod.length <= LONGEST_LABEL && LABEL.test(pod) ? pod : dashed(address);
+}
+
+/** Ports without a number stand for all of them, which no record can say. */
+function readPorts(
+  ports: readonly {
+    readonly name: string | undefined;
+    readonly protocol: string | undefined;
+    readonly port: number | undefined;
+  }[],
+): PortRecord[] {
+  return ports.flatMap(({ name = "", protocol = "TCP", port = 0 }) => {
+    const number = PROTOCOLS.indexOf(protocol.toLowerCase());
+    const isPort = port > 0 && port <= 65_535 && number >= 0;
+    return isPort ? [{ number: port, protocol: number, name: name.toLowerCase().slice(0, LONGEST_LABEL) }] : [];
+  });
+}
+
+function isV4(address: Uint8Array): boolean {
+  return address.length === 4;
+}
+
+function byName(a: SliceView, b: SliceView): number {
+  return a.metadata.name < b.metadata.name ? -1 : 1;
+}

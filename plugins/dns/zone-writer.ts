@@ -1,0 +1,265 @@
+import type { NameIndex } from "./name-index.ts";
+import {
+  addressesIn,
+  DOMAIN,
+  HOST_HEADLESS,
+  type HostRecord,
+  type PointerRecord,
+  type PortRecord,
+  pointersIn,
+  RANK,
+  RecordWriter,
+  TAG,
+  targetsIn,
+  VALUE,
+} from "./records.ts";
+import type { ServiceRecord } from "./zone-service.ts";
+
+/** Names of one address that are kept. */
+const MOST_POINTERS = 200;
+
+const NONE: readonly PointerRecord[] = [];
+
+/** What an old value and its successor say of endpoints and addresses. */
+interface Picture {
+  /** Endpoints by label. */
+  readonly hosts: Map<string, { readonly addresses: Uint8Array[]; readonly ports: PortRecord[] }>;
+  /** Names by address. */
+  readonly pointers: Map<string, { readonly address: Uint8Array; readonly labels: Map<string, PointerRecord> }>;
+}
+
+/**
+ * Writes services into an index. What a service had before is read back from the index, so nothing else is kept in memory,
+ * and only what differs is written. The index's writing thread only.
+ */
+export class ZoneWriter {
+  readonly #index: NameIndex;
+  readonly #records = new RecordWriter();
+  readonly #hasEndpointPointers: boolean;
+  /** Everything that was to be written found room. */
+  fits = true;
+
+  constructor(index: NameIndex, hasEndpointPointers: boolean) {
+    this.#index = index;
+    this.#hasEndpointPointers = hasEndpointPointers;
+  }
+
+  /** Writes a service, with its endpoints and the names of its addresses; undefined takes all of it away. */
+  putService(key: Uint8Array, record: ServiceRecord | undefined): void {
+    const before = this.#pictureIn(key);
+    if (record === undefined) {
+      this.#index.remove(TAG.service, key);
+    } else if (record.kind === "alias") {
+      this.#put(TAG.service, key, this.#records.alias(record.labels));
+    } else if (!this.#put(TAG.service, key, this.#records.host(record.host))) {
+      // Without its own record nobody would know later what else there is of it.
+      this.#apply(key, before, this.#emptyPicture());
+      return;
+    }
+    this.#apply(key, before, record?.kind === "host" ? this.#pictureOf(key, record.host) : this.#emptyPicture());
+  }
+
+  /** True when a service has the record already, and then all that comes with it. */
+  hasService(key: Uint8Array, record: ServiceRecord): boolean {
+    const value = record.kind === "alias" ? this.#records.alias(record.labels) : this.#records.host(record.host);
+    return this.#index.holds(TAG.service, key, value.bytes, value.length);
+  }
+
+  /** Makes a name exist, or not. */
+  putEmpty(key: Uint8Array, exists: boolean): void {
+    if (exists) {
+      this.#put(TAG.service, key, this.#records.empty());
+    } else {
+      this.#index.remove(TAG.service, key);
+    }
+  }
+
+  putPod(key: Uint8Array, facts: readonly string[] | undefined): void {
+    if (facts === undefined) {
+      this.#index.remove(TAG.pod, key);
+    } else {
+      this.#put(TAG.pod, key, this.#records.pod(facts));
+    }
+  }
+
+  /** Addresses without ports under a key. */
+  putHost(tag: number, key: Uint8Array, addresses: readonly Uint8Array[] | undefined): void {
+    if (addresses === undefined) {
+      this.#index.remove(tag, key);
+    } else {
+      this.#put(tag, key, this.#records.host({ isHeadless: false, ...byFamily(addresses), ports: [], groups: [] }));
+    }
+  }
+
+  /** An alias under a key of its own. */
+  putAlias(tag: number, key: Uint8Array, labels: Uint8Array | undefined): void {
+    if (labels === undefined) {
+      this.#index.remove(tag, key);
+    } else {
+      this.#put(tag, key, this.#records.alias(labels));
+    }
+  }
+
+  /** Addresses that a key has in the index. */
+  hostAddresses(tag: number, key: Uint8Array): Uint8Array[] {
+    const at = this.#index.find(tag, key, 0, key.length);
+    return at !== 0 && this.#index.bytes[at] === VALUE.host ? addressesIn(this.#index.bytes, at) : [];
+  }
+
+  /** Replaces the names of an address for which `isOwn` holds. */
+  putPointers(address: Uint8Array, isOwn: (name: PointerRecord) => boolean, names: Iterable<PointerRecord>): void {
+    const at = this.#index.find(TAG.address, address, 0, address.length);
+    const before = at === 0 ? NONE : pointersIn(this.#index.bytes, at);
+    const all = [...before.filter((name) => !isOwn(name)), ...names].sort(byRank).slice(0, MOST_POINTERS);
+    if (all.length === 0) {
+      this.#index.remove(TAG.address, address);
+    } else {
+      this.#put(TAG.address, address, this.#records.pointers(all));
+    }
+  }
+
+  #put(tag: number, key: Uint8Array, { bytes, length }: RecordWriter): boolean {
+    const fits = this.#index.put(tag, key, bytes, length);
+    this.fits &&= fits;
+    return fits;
+  }
+
+  #apply(key: Uint8Array, before: Picture, after: Picture): void {
+    for (const label of before.hosts.keys()) {
+      if (!after.hosts.has(label)) {
+        this.#index.remove(TAG.service, below(label, key));
+      }
+    }
+    for (const [label, { addresses, ports }] of after.hosts) {
+      const host: HostRecord = { isHeadless: false, ...byFamily(addresses), ports, groups: [] };
+      this.#put(TAG.service, below(label, key), this.#records.host(host));
+    }
+    const isOwn = (name: PointerRecord): boolean => isOf(name, key);
+    for (const [text, { address }] of before.pointers) {
+      if (!after.pointers.has(text)) {
+        this.putPointers(address, isOwn, NONE);
+      }
+    }
+    for (const [text, { address, labels }] of after.pointers) {
+      const old = before.pointers.get(text);
+      if (
+        old === undefined ||
+        old.labels.size !== labels.size ||
+        [...labels.keys()].some((one) => !old.labels.has(one))
+      ) {
+        this.putPointers(address, isOwn, labels.values());
+      }
+    }
+  }
+
+  #emptyPicture(): Picture {
+    return { hosts: new Map(), pointers: new Map() };
+  }
+
+  #pictureIn(key: Uint8Array): Picture {
+    const { bytes } = this.#index;
+    const at = this.#index.find(TAG.service, key, 0, key.length);
+    const picture = this.#emptyPicture();
+    if (at === 0 || bytes[at] !== VALUE.host) {
+      return picture;
+    }
+    if (bytes[at + HOST_HEADLESS] === 0) {
+      this.#addOwn(picture, key, addressesIn(bytes, at));
+    }
+    for (const { label, addresses } of targetsIn(bytes, at)) {
+      this.#addTarget(picture, key, { label, addresses, ports: [] });
+    }
+    return picture;
+  }
+
+  #pictureOf(key: Uint8Array, host: HostRecord): Picture {
+    const picture = this.#emptyPicture();
+    if (!host.isHeadless) {
+      this.#addOwn(picture, key, [...host.v4, ...host.v6]);
+    }
+    for (const { ports, targets } of host.groups) {
+      for (const { label, v4, v6 } of targets) {
+        this.#addTarget(picture, key, { label, addresses: [...v4, ...v6], ports });
+      }
+    }
+    return picture;
+  }
+
+  #addOwn(picture: Picture, key: Uint8Array, addresses: readonly Uint8Array[]): void {
+    for (const address of addresses) {
+      addPointer(picture, address, { rank: RANK.service, domain: DOMAIN.svc, labels: key, facts: [] });
+    }
+  }
+
+  #addTarget(
+    picture: Picture,
+    key: Uint8Array,
+    target: {
+      readonly label: string;
+      readonly addresses: readonly Uint8Array[];
+      readonly ports: readonly PortRecord[];
+    },
+  ): void {
+    const host = picture.hosts.get(target.label) ?? { addresses: [], ports: [] };
+    picture.hosts.set(target.label, host);
+    host.addresses.push(...target.addresses);
+    for (const port of target.ports) {
+      if (!host.ports.some((own) => isSame(own, port))) {
+        host.ports.push(port);
+      }
+    }
+    if (this.#hasEndpointPointers) {
+      const labels = below(target.label, key);
+      for (const address of target.addresses) {
+        addPointer(picture, address, { rank: RANK.endpoint, domain: DOMAIN.svc, labels, facts: [] });
+      }
+    }
+  }
+}
+
+/** The key of a name that is one label below another. */
+export function below(label: string, key: Uint8Array): Uint8Array {
+  const whole = new Uint8Array(1 + label.length + key.length);
+  whole[0] = label.length;
+  for (let n = 0; n < label.length; n++) {
+    whole[n + 1] = label.charCodeAt(n);
+  }
+  whole.set(key, 1 + label.length);
+  return whole;
+}
+
+function addPointer(picture: Picture, address: Uint8Array, name: PointerRecord): void {
+  const text = latin(address);
+  const found = picture.pointers.get(text) ?? { address, labels: new Map<string, PointerRecord>() };
+  picture.pointers.set(text, found);
+  found.labels.set(latin(name.labels), name);
+}
+
+/** True when a name of an address is that of a service, or of one of its endpoints. */
+function isOf({ rank, labels }: PointerRecord, service: Uint8Array): boolean {
+  if (rank !== RANK.service && rank !== RANK.endpoint) {
+    return false;
+  }
+  const start = rank === RANK.service ? 0 : labels[0] + 1;
+  return labels.length - start === service.length && service.every((byte, n) => labels[start + n] === byte);
+}
+
+function isSame(a: PortRecord, b: PortRecord): boolean {
+  return a.number === b.number && a.protocol === b.protocol && a.name === b.name;
+}
+
+function byFamily(addresses: readonly Uint8Array[]): { readonly v4: Uint8Array[]; readonly v6: Uint8Array[] } {
+  return {
+    v4: addresses.filter(({ length }) => length === 4),
+    v6: addresses.filter(({ length }) => length === 16),
+  };
+}
+
+/** Best first; the order of the rest is the same whatever was written first. */
+function byRank(a: PointerRecord, b: PointerRecord): number {
+  return a.rank - b.rank || Buffer.compare(a.labels, b.labels);
+}
+
+function latin(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes);
+}
