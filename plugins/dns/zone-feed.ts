@@ -20,8 +20,8 @@ export interface ZoneFeedOptions {
   readonly now?: () => number;
   /** How long a deleted pod's address is still said to be its own, milliseconds. Default 300000. */
   readonly keepDeletedMs?: number;
-  /** Names found no room, or all have room again. */
-  readonly onFull?: (isFull: boolean) => void;
+  /** A name found no room, the first after all had; `NameIndex.isFull` until they have again. */
+  readonly onFull?: () => void;
   /** The index was copied to drop its free bytes: answer from this one, here and in other threads. Default: it never is. */
   readonly onRenewed?: (index: NameIndex) => void;
   /** A service could not be written; the others go on. */
@@ -99,6 +99,7 @@ class Feed implements ZoneFeed {
   #markSynced: () => void = () => {};
   #isQueued = false;
   #isClosed = false;
+  /** When the first change came that waits, 0: none does. */
   #dirtySince = 0;
   #compactedAtMs = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -217,6 +218,7 @@ class Feed implements ZoneFeed {
   }
 
   #taken(kind: ZoneKind, how: "synced" | "changes" | "resync"): void {
+    this.#dirtySince ||= performance.now();
     if (how === "synced") {
       this.#waiting.delete(kind);
     }
@@ -276,7 +278,6 @@ class Feed implements ZoneFeed {
       return;
     }
     this.#isQueued = true;
-    this.#dirtySince = performance.now();
     queueMicrotask(() => this.#turn());
   }
 
@@ -391,7 +392,7 @@ class Feed implements ZoneFeed {
     const wasEmpty = this.#refused.size === 0;
     this.#refused.add(key);
     if (wasEmpty) {
-      this.#options.onFull?.(true);
+      this.#options.onFull?.();
     }
   }
 
@@ -407,10 +408,12 @@ class Feed implements ZoneFeed {
   /** Nothing waits any more. */
   #done(): void {
     if (this.#isClean) {
-      this.#counts.applyMicros += Math.round((performance.now() - this.#dirtySince) * 1000);
+      if (this.#dirtySince > 0) {
+        this.#counts.applyMicros += Math.round((performance.now() - this.#dirtySince) * 1000);
+        this.#dirtySince = 0;
+      }
       if (this.#refused.size === 0 && this.#index.isFull) {
         this.#index.markRoom();
-        this.#options.onFull?.(false);
       }
       if (this.#waiting.size === 0 && !this.#index.isSynced) {
         this.#index.markSynced(true);
