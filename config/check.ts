@@ -1,6 +1,7 @@
 import { type RulesSource, rightsOf, rulesFor } from "../core/controller/permission-check.ts";
 import { type MissingRules, missingRules } from "../core/controller/permission-review.ts";
 import { StatusCertificate, StatusToken } from "../core/controller/status-files.ts";
+import { leaseRules } from "../core/election/lease-rules.ts";
 import { codeOf, messageOf } from "../core/errors.ts";
 import type { AnyKind } from "../core/kinds/kind.ts";
 import { createKubeClient, type KubeClient } from "../core/kube/client.ts";
@@ -84,7 +85,8 @@ async function clusterProblems(read: ReadConfig): Promise<ConfigProblem[]> {
   const askers = askersOf(read);
   const problem = (path: string, message: string): ConfigProblem => ({ place: undefined, path, message });
   try {
-    const transport = connect(await resolveCluster(clusterSource(read.cluster)));
+    const access = await resolveCluster(clusterSource(read.cluster));
+    const transport = connect(access);
     try {
       const scope = planScope(read.cluster.namespaces);
       const client = createKubeClient(transport);
@@ -98,10 +100,11 @@ async function clusterProblems(read: ReadConfig): Promise<ConfigProblem[]> {
         namespaces,
         askers.flatMap(({ kinds }) => kinds),
       );
+      const election = await missingElectionRules(client, read, access.namespace);
       const refused = await refusedSelectors(client, askers, namespaces?.[0]);
       const unserved = await unservedKinds(client, askers);
-      return [...missing.flatMap((each) => missingText(each, askers)), ...refused, ...unserved].map(([who, what]) =>
-        problem(who, what),
+      return [...missing.flatMap((each) => missingText(each, askers)), ...election, ...refused, ...unserved].map(
+        ([who, what]) => problem(who, what),
       );
     } finally {
       await transport.close();
@@ -183,6 +186,26 @@ async function unservedKinds(client: KubeClient, askers: readonly Asker[]): Prom
 }
 
 /** Who lacks what, for each resource. */
+/** Rights on the Lease of an election. */
+async function missingElectionRules(
+  client: KubeClient,
+  { config }: ReadConfig,
+  ownNamespace: string | undefined,
+): Promise<[who: string, what: string][]> {
+  const election = config?.settings.leaderElection;
+  if (election?.enabled !== true) {
+    return [];
+  }
+  const namespace = election.namespace ?? ownNamespace ?? "default";
+  const missing = await missingRules(client, leaseRules({ name: election.lease }), [namespace]);
+  return missing.flatMap(({ rules }) =>
+    rules.map(({ verbs, resources }): [string, string] => [
+      "leaderElection",
+      `may not ${verbs.join(", ")} ${resources.join()} in namespace "${namespace}": fairlead rbac prints the missing rule`,
+    ]),
+  );
+}
+
 function missingText({ namespace, rules }: MissingRules, askers: readonly Asker[]): [who: string, what: string][] {
   const refused = rightsOf(rules);
   const where = namespace === undefined ? "in the cluster" : `in namespace "${namespace}"`;

@@ -69,6 +69,23 @@ test("globs: namespaces must be seen too", () => {
   assert.ok(!short({ scope: { allow: ["team-*"] }, plugins: [], kinds: [nodes] })[1].includes("namespaces"));
 });
 
+test("an election: a Role of its own where the Lease is", () => {
+  const lease = { namespace: "leases", name: "ours" };
+  const objects = rbacObjects({ ...request, plugins: [], scope: { allow: ["leases"] }, lease });
+  const role = objects.find(({ kind, metadata }) => kind === "Role" && metadata.name === "fairlead-leader-election");
+  assert.deepEqual(role?.metadata.namespace, "leases");
+  assert.deepEqual(role?.rules, [
+    { apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["create"] },
+    { apiGroups: ["coordination.k8s.io"], resources: ["leases"], resourceNames: ["ours"], verbs: ["get", "update"] },
+    { apiGroups: ["events.k8s.io"], resources: ["events"], verbs: ["create"] },
+  ]);
+  const binding = objects.at(-1);
+  assert.deepEqual(
+    [binding?.kind, binding?.metadata.namespace, binding?.roleRef?.name],
+    ["RoleBinding", "leases", "fairlead-leader-election"],
+  );
+});
+
 test("a binding leads from the service account to its role", () => {
   const [account, role, binding] = rbacObjects({
     ...request,

@@ -1,7 +1,9 @@
+import type { LeaseName } from "../core/election/lease-record.ts";
 import { FairleadError } from "../core/errors.ts";
 import { type CommandContext, type ParsedOptions, textOption } from "./command.ts";
 import { configPath } from "./config-path.ts";
 import { loadConfig } from "./file/load.ts";
+import type { Settings } from "./file/schema.ts";
 import { type RbacObject, rbacObjects } from "./rbac-objects.ts";
 
 /** `fairlead rbac`: prints the service account and the least rights for a configuration, ready for `kubectl apply`. */
@@ -17,6 +19,7 @@ export async function rbac(parsed: ParsedOptions, context: CommandContext): Prom
     plugins: plugins.map(({ declaration, kinds }) => ({ permissions: declaration?.permissions ?? [], kinds })),
     kinds: config.kinds,
     scope: config.settings.cluster.namespaces,
+    lease: leaseOf(config.settings, namespace),
   });
   if (textOption(parsed, "output") === "json") {
     context.out.write(`${JSON.stringify({ apiVersion: "v1", kind: "List", items: objects }, undefined, 2)}\n`);
@@ -25,6 +28,13 @@ export async function rbac(parsed: ParsedOptions, context: CommandContext): Prom
   const names = plugins.map(({ declaration, use }) => declaration?.name ?? use);
   context.out.write(await rbacYaml(objects, names));
   return 0;
+}
+
+/** The Lease of an election; where its namespace is not said, it is that of the service account. */
+function leaseOf({ leaderElection }: Settings, namespace: string): LeaseName | undefined {
+  return leaderElection?.enabled === true
+    ? { namespace: leaderElection.namespace ?? namespace, name: leaderElection.lease }
+    : undefined;
 }
 
 /** A name that Kubernetes takes for a namespace and for a service account, or undefined. Throws CLI_BAD_VALUE. */

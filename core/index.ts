@@ -1,3 +1,4 @@
+export type { LeaderElectionOptions } from "./controller/controller-election.ts";
 export { type Controller, type ControllerOptions, createController } from "./controller/create-controller.ts";
 export type { FigureOptions } from "./controller/figures.ts";
 export type { HealthCheck, HealthOptions, HealthReport } from "./controller/health.ts";
@@ -5,6 +6,7 @@ export type { MetricsOptions, MetricsRegistry } from "./controller/metrics.ts";
 export type { ControllerNotices, NoticedError, Notices } from "./controller/notices.ts";
 export type { Isolation, PluginEntry, PluginInfo, PluginState } from "./controller/plugin-entry.ts";
 export type { LevelControl, StatusOptions } from "./controller/status-server.ts";
+export type { RunOn } from "./election/leadership.ts";
 export { codeOf, type ErrorFacts, FairleadError } from "./errors.ts";
 export type { ClusterSource } from "./kube/access.ts";
 export { jsonLogger, type LogFields, type Logger, type LogLevel } from "./log.ts";

@@ -12,7 +12,7 @@ import type { Settings } from "./schema.ts";
 export interface ConfiguredController
   extends Pick<
     ControllerOptions,
-    "cluster" | "namespaces" | "ingest" | "maxBytes" | "startTimeoutMs" | "auditEveryMs"
+    "cluster" | "namespaces" | "ingest" | "maxBytes" | "startTimeoutMs" | "auditEveryMs" | "leaderElection"
   > {
   readonly dryRun: boolean;
   readonly kinds: readonly AnyKind[];
@@ -33,6 +33,7 @@ export function toControllerOptions(config: LoadedConfig): ConfiguredController 
     maxBytes: settings.store.maxBytes,
     startTimeoutMs: settings.startTimeoutMs,
     auditEveryMs: settings.audit.everyMs,
+    leaderElection: settings.leaderElection,
     dryRun: settings.dryRun,
     status: settings.status,
   };

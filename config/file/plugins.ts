@@ -158,13 +158,14 @@ function tellOrder(plugins: readonly ConfiguredPlugin[], { root, onProblem }: Pl
 /** The entry for the controller, with the settings of the list filled in. */
 export function withSettings(plugin: ConfiguredPlugin, settings: Settings): ConfiguredPlugin {
   const given = settings.plugins[plugin.index];
-  const { isolation, required, setupTimeoutMs, stopTimeoutMs, maxHeapMb, rateLimit } = given;
+  const { isolation, required, runOn, setupTimeoutMs, stopTimeoutMs, maxHeapMb, rateLimit } = given;
   return {
     ...plugin,
     enabled: given.enabled,
     entry: {
       ...plugin.entry,
       isolation,
+      runOn,
       required,
       setupTimeoutMs,
       stopTimeoutMs,

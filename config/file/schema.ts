@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { identityProblem, nameProblem, timeProblems } from "../../core/election/settings.ts";
 import { LOG_LEVELS } from "../../core/log.ts";
 import { byteSize, duration, glob, path, secret, serverUrl } from "./schema-values.ts";
 
@@ -87,6 +88,12 @@ const plugin = z.strictObject(
       .default("inline")
       .describe("Where it runs: on the main thread, or in a thread of its own."),
     required: z.boolean().default(true).describe("False: the rest goes on when it fails."),
+    runOn: z
+      .enum(["leader", "every"])
+      .optional()
+      .describe(
+        "Where it acts with `leaderElection`: in the process that leads, or in each one. Default: what the plugin says, or `leader`.",
+      ),
     setupTimeoutMs: duration(1).prefault("10s").describe("How long its set-up may take."),
     stopTimeoutMs: duration(1).prefault("5s").describe("How long its stop may take."),
     maxHeapMb: z.int().min(16).max(65_536).default(256).describe("Soft limit of the heap of its thread, MB."),
@@ -184,6 +191,51 @@ const status = z
   .optional()
   .describe("Serves health and metrics. Default: not served.");
 
+/** A text of which `problemOf` knows what it must be. */
+const checkedText = (problemOf: (text: string) => string | undefined) =>
+  z.string().superRefine((text, context) => {
+    const problem = problemOf(text);
+    if (problem !== undefined) {
+      context.addIssue({ code: "custom", message: `must be ${problem}` });
+    }
+  });
+
+const leaderElection = z
+  .strictObject({
+    enabled: z.boolean().default(true).describe("False: nobody is elected, every process leads."),
+    lease: checkedText((text) => nameProblem("a name", text))
+      .default("fairlead")
+      .describe("Name of the Lease; another one for each program."),
+    namespace: checkedText((text) => nameProblem("a name", text))
+      .optional()
+      .describe("Namespace of the Lease. Default: that of the service account or of the kubeconfig's context."),
+    identity: checkedText(identityProblem)
+      .optional()
+      .describe("Who this process is, another one in each process. Default: the host and random letters."),
+    leaseDurationMs: duration(1000, DAY_MS)
+      .prefault("15s")
+      .describe("How long a lease is left alone that is not renewed; whole seconds, the same in every process."),
+    renewDeadlineMs: duration(1, DAY_MS)
+      .prefault("10s")
+      .describe("A leader that could not renew for so long stops leading; less than the duration."),
+    retryPeriodMs: duration(1, DAY_MS)
+      .prefault("2s")
+      .describe("Time between tries; less than the deadline by a factor of 1.2."),
+    releaseOnStop: z
+      .boolean()
+      .default(true)
+      .describe("Give the lease away at the end, so that another one need not wait for it."),
+  })
+  .superRefine((times, context) => {
+    for (const message of timeProblems(times)) {
+      context.addIssue({ code: "custom", path: [message.split(" ", 1)[0]], message: message.replace(/^\w+ /, "") });
+    }
+  })
+  .optional()
+  .describe(
+    "One of several processes leads: plugins write, and run their hook `leading`, only there. Default: no election.",
+  );
+
 /** `fairlead.yaml`. */
 export const FairleadFile = z.strictObject({
   apiVersion: z.literal("fairlead/v1").describe("Version of this format."),
@@ -217,6 +269,7 @@ export const FairleadFile = z.strictObject({
     })
     .prefault({})
     .describe("Looks for drift between the store and the server."),
+  leaderElection,
   log: z
     .strictObject({
       level: z.enum(LOG_LEVELS).default("info").describe("Least level that is written."),

@@ -88,9 +88,15 @@ export interface PluginHooks<N> {
   readonly start: Hook<() => void | Promise<void>>;
   /** Once, when all kinds that the plugin needs are complete. Async, deadline `setupTimeoutMs`. */
   readonly synced: Hook<() => void | Promise<void>>;
-  /** This process has become the leader; without election it is right after `synced`. Async, deadline `setupTimeoutMs`. */
+  /**
+   * This process leads: again after each loss. Without election, and with `runOn: "every"`, right after `synced`. Async,
+   * deadline `setupTimeoutMs`; over when the leadership is lost meanwhile.
+   */
   readonly leading: Hook<() => void | Promise<void>>;
-  /** This process is no leader any more; ends before another one can lead. Async, deadline `stopTimeoutMs`. */
+  /**
+   * This process leads no more, or stops: end what `leading` began. Writes are refused already after a loss. Async, deadline
+   * `stopTimeoutMs`, and after a loss at most the time until another one can lead (5 s).
+   */
   readonly following: Hook<() => void | Promise<void>>;
   /** In reverse order of start. Async, deadline `stopTimeoutMs`. */
   readonly stop: Hook<() => void | Promise<void>>;

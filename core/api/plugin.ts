@@ -34,6 +34,12 @@ export interface Plugin<Schema extends OptionsSchema | undefined = OptionsSchema
   readonly needs?: N;
   /** What it does at the API server beyond watching its `needs`. Default: nothing. */
   readonly permissions?: readonly PermissionRule[];
+  /**
+   * Where it acts when a leader is elected. "leader" (default): its hook `leading` and its writes belong to the process that
+   * leads; `setup`, `synced` and all reads run in every process, so that another one can take over at once. "every": as if
+   * there were no election. What the operator says wins.
+   */
+  readonly runOn?: "leader" | "every";
   /** Names of the services that it offers to other plugins. */
   readonly provides?: readonly string[];
   /** Plugins and services that must be set up before it, where they are configured at all. */

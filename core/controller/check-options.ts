@@ -1,3 +1,10 @@
+import {
+  type ElectionTimes,
+  identityProblem,
+  nameProblem,
+  timeProblems,
+  withDefaultTimes,
+} from "../election/settings.ts";
 import { FairleadError } from "../errors.ts";
 import { didYouMean } from "../nearest.ts";
 
@@ -16,6 +23,7 @@ const ENTRY: Checks = {
   maxHeapMb: isNumber,
   dryRun: isBoolean,
   rateLimit: object({ perSecond: isNumber, burst: isNumber }),
+  runOn: oneOf("leader", "every"),
   version: isText,
 };
 
@@ -25,6 +33,7 @@ const OPTIONS: Checks = {
   plugins: arePlugins,
   dryRun: isBoolean,
   namespaces: object({ allow: areTexts, deny: areTexts }),
+  leaderElection: isElection,
   ingest: oneOf("thread", "inline"),
   maxBytes: () => undefined, // the store tells its range
   log: methods("a logger", ["debug", "info", "warn", "error"]),
@@ -165,6 +174,27 @@ function object(checks: Checks): Check {
     const problem = isObject(value);
     // Known to be an object by the check before.
     const inner = problem === undefined ? [...problemsOf(value as object, checks, "")] : [];
+const ELECTION: Checks = {
+  enabled: isBoolean,
+  lease: (name) => nameProblem("a name", name),
+  namespace: (name) => nameProblem("a name", name),
+  identity: identityProblem,
+  leaseDurationMs: isTimerMs,
+  renewDeadlineMs: isTimerMs,
+  retryPeriodMs: isTimerMs,
+  releaseOnStop: isBoolean,
+};
+
+function isElection(value: unknown): string | undefined {
+  const problem = object(ELECTION)(value);
+  if (problem !== undefined) {
+    return problem;
+  }
+  // Every part was checked right before.
+  const problems = timeProblems(withDefaultTimes(value as ElectionTimes));
+  return problems.length === 0 ? undefined : `right: ${problems.join("; ")}`;
+}
+
     return inner.length === 0 ? problem : `right: ${inner.join("; ")}`;
   };
 }

@@ -1,4 +1,5 @@
 import type { TaskPool } from "../../sandbox/task-pool.ts";
+import type { WatchedLeadership } from "../election/leadership.ts";
 import { codeOf, FairleadError, messageOf } from "../errors.ts";
 import type { HookBoard } from "../hooks/hook-board.ts";
 import type { AnyKind } from "../kinds/kind.ts";
@@ -61,6 +62,7 @@ export function openControllerPlugins(parts: ControllerPluginsParts): Controller
     createRunner: (runner, board) => createRunner(runner, board),
     task: async (plugin, module, input, task) => {
       tasks ??= openTaskPool();
+    leadership: parts.leadership,
       return await (await tasks).run(plugin, module, input, task);
     },
     kinds: options.kinds ?? [],

@@ -12,9 +12,11 @@ import type { ChangeListener, StoreReader, Subscription } from "../store/reader.
 import { type Ingest, type IngestFigures, startIngest } from "../watch/ingest.ts";
 import { type RetryOptions, retryLimits } from "../watch/limits.ts";
 import { checkOptions, checkPluginList } from "./check-options.ts";
+import { type Clock, realClock } from "../watch/clock.ts";
 import type { ControllerPlugins } from "./controller-plugins.ts";
 import type { ControllerFigures, FigureOptions } from "./figures.ts";
 import type { HealthReport } from "./health.ts";
+import type { ControllerElection, LeaderElectionOptions } from "./controller-election.ts";
 import { untilLoaded } from "./load.ts";
 import { NoticeBoard, type Notices } from "./notices.ts";
 import { checkPlugin } from "./plugin-check.ts";
@@ -41,6 +43,11 @@ export interface ControllerOptions<Kinds extends readonly AnyKind[] = readonly A
   readonly ingest?: "thread" | "inline" | undefined;
   /** Bytes of records that the store may hold; objects above are refused and counted. Default 268435456. */
   readonly maxBytes?: number | undefined;
+  /**
+   * One of several processes leads: plugins write, and run their hook `leading`, only there. All keep their caches warm.
+   * Default: no election, every process leads.
+   */
+  readonly leaderElection?: LeaderElectionOptions | undefined;
   /** Any pino logger. Default: silent. */
   readonly log?: Logger | undefined;
   /** How long `start` waits for the caches to be complete, milliseconds. Default 60000; 0 waits for ever. */
@@ -156,16 +163,18 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
   #starting: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
 
-  constructor(options: ControllerOptions<Kinds>) {
+  constructor(options: ControllerOptions<Kinds>, parts: ControllerParts = {}) {
     checkOptions(options);
-    const { kinds = [], plugins = [] } = options;
-    if (kinds.length === 0 && options.plugins === undefined) {
+    const { plugins = [] } = options;
+    this.#parts = parts;
+    this.#ownKinds = ownKindsOf(options);
+    if (this.#ownKinds.length === 0 && options.plugins === undefined) {
       throw new FairleadError("CONTROLLER_NO_KINDS", "a controller needs at least one kind; pass it as kinds: [pods]");
     }
     this.#options = options;
     this.#log = this.#problems.listenTo(options.log ?? silentLogger);
     this.notices = new NoticeBoard(this.#log);
-    this.#followed = mergedKinds([...kinds, ...kindsOfPlugins(plugins)]);
+    this.#followed = mergedKinds([...this.#ownKinds, ...kindsOfPlugins(plugins)]);
     this.#store = createStore<Kinds>({
       // Plugins may run in threads of their own.
       backend: options.ingest === "inline" && options.plugins === undefined ? "local" : "shared",
@@ -313,6 +322,7 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
     return this.#figures;
   }
 
+    await this.#openElection(this.#access);
   async #startFigures(): Promise<void> {
     const { status, metrics, statisticsEveryMs } = this.#options;
     if (status !== undefined || metrics !== undefined || (statisticsEveryMs ?? 0) > 0) {
@@ -351,7 +361,7 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
   /** Follows these kinds beside the embedder's own, and no others. */
   async #follow(kinds: readonly AnyKind[]): Promise<void> {
     const before = this.#followed;
-    const followed = mergedKinds([...(this.#options.kinds ?? []), ...kinds]);
+    const followed = mergedKinds([...this.#ownKinds, ...kinds]);
     const plans = plansOf(followed);
     if (JSON.stringify(plans) === JSON.stringify(plansOf(before))) {
       return;
@@ -425,3 +435,5 @@ function plansOf(kinds: readonly AnyKind[]): RowPlan[] {
 function notStarted(): FairleadError {
   return new FairleadError("CONTROLLER_NOT_STARTED", "the controller has not been started; await start() first");
 }
+    // Last of what writes: nothing is under way any more when another one may lead.
+    await this.#election?.stop();

@@ -27,6 +27,7 @@ export interface FigureSite {
   readonly levelOf: Logger | undefined;
   readonly store: FigureSources["store"];
   ingest: FigureSources["ingest"];
+  election: FigureSources["election"];
   /** Undefined where there are none, or not yet. */
   plugins(): ControllerPlugins | undefined;
   isStopping(): boolean;
@@ -50,6 +51,7 @@ export class ControllerFigures {
       ingest: () => site.ingest(),
       plugins: () => pluginFiguresOf(site.plugins()),
     };
+      election: () => site.election(),
     this.#health = new Health(this.#sources, site.isStopping, site.options.health);
   }
 

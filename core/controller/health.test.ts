@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { HookAsk } from "../hooks/hook-board.ts";
-import { Health, kindCheck, pluginCheck } from "./health.ts";
+import { electionCheck, Health, kindCheck, pluginCheck } from "./health.ts";
 import { answerProbe } from "./health-text.ts";
 import { figureSources, ingestSource, kindStatus, pluginFigures, pluginInfo } from "./metrics-sources.test-support.ts";
 
@@ -60,6 +60,28 @@ test("a required plugin must run; another one leaves a remark", () => {
     ok: true,
     live: false,
     detail: "not required; disabled: it crashed 3 times (PLUGIN_CRASHED)",
+  });
+});
+
+test("to lead and to follow is both well; to hear nothing of the lease for longer than it lasts is not", () => {
+  const figures = {
+    isLeader: false,
+    leader: "two",
+    silentMs: 100,
+    failures: 0,
+    problem: undefined,
+    leaseDurationMs: 15_000,
+  };
+  const well = { name: "leader-election", ok: true, live: false };
+  assert.deepEqual(electionCheck({ ...figures, isLeader: true }), { ...well, detail: "leading" });
+  assert.deepEqual(electionCheck(figures), { ...well, detail: "following two" });
+  assert.deepEqual(electionCheck({ ...figures, leader: "" }), { ...well, detail: "nobody leads" });
+  const problem = { code: "KUBE_FORBIDDEN", message: "no" };
+  assert.equal(electionCheck({ ...figures, failures: 3, problem, silentMs: 15_000 }).ok, true);
+  assert.deepEqual(electionCheck({ ...figures, failures: 3, problem, silentMs: 15_600 }), {
+    ...well,
+    ok: false,
+    detail: "the lease was not reached for 16 s: no (KUBE_FORBIDDEN)",
   });
 });
 

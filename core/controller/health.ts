@@ -1,3 +1,4 @@
+import type { ElectionFigures } from "../election/election.ts";
 import { messageOf } from "../errors.ts";
 import type { HookAsk } from "../hooks/hook-board.ts";
 import { KIND_PHASES } from "./metric-names.ts";
@@ -10,7 +11,7 @@ const DEFAULT_STALE_AFTER_SECONDS = 300;
 
 /** One thing that must be well. */
 export interface HealthCheck {
-  /** "ping", "shutdown", "ingest", "kind/pods", "plugin/dns", "vote/dns/upstream". */
+  /** "ping", "shutdown", "ingest", "kind/pods", "plugin/dns", "controller/webapp", "vote/dns/upstream". */
   readonly name: string;
   readonly ok: boolean;
   /** Its failure is a reason to start the process again; all others only keep it from being ready. */
@@ -93,6 +94,11 @@ export class Health {
   #ingestCheck(): HealthCheck {
     const ingest = this.#sources.ingest();
     if (ingest === undefined) {
+  #electionChecks(): readonly HealthCheck[] {
+    const election = this.#sources.election();
+    return election === undefined ? [] : [electionCheck(election.figures())];
+  }
+
       return { name: "ingest", ok: false, live: false, detail: "it has not been started yet" };
     }
     const { failure } = ingest;

@@ -1,4 +1,5 @@
 import type { WriteRequest } from "../api/hooks.ts";
+import type { Term } from "../election/leadership.ts";
 import { FairleadError } from "../errors.ts";
 import type { CallOptions } from "../kube/call.ts";
 import type { KubeClient, KubeObject, ListPage, ResourceName } from "../kube/client.ts";
@@ -203,13 +204,14 @@ function decoded(part: string): string {
   }
 }
 
-/** Sends a call that was read. `dryRun` of the call is what counts. */
-export async function sendCall(client: KubeClient, call: GateCall, signal: AbortSignal): Promise<unknown> {
+/** Sends a call that was read, as long as the term lasts. `dryRun` of the call is what counts. */
+export async function sendCall(client: KubeClient, call: GateCall, signal: AbortSignal, term?: Term): Promise<unknown> {
   const { verb, body } = call;
   // The target was checked; methods that need a name refuse one without.
   const target = call.target as ResourceName;
   const object = body as KubeObject;
-  const options: CallOptions & Record<string, unknown> = { ...call.options, signal, dryRun: call.dryRun };
+  const beforeEach = term === undefined ? undefined : () => term.check();
+  const options: CallOptions & Record<string, unknown> = { ...call.options, signal, beforeEach, dryRun: call.dryRun };
   if (call.target.name === undefined && ["get", "update", "patch", "apply", "delete"].includes(verb)) {
     throw bad(`${verb} needs the name of the object`);
   }

@@ -1,5 +1,6 @@
 import type { WriteRequest, WriteVerdict } from "../api/hooks.ts";
 import type { PermissionRule } from "../api/plugin.ts";
+import type { Leadership, Term } from "../election/leadership.ts";
 import { codeOf, FairleadError, messageOf } from "../errors.ts";
 import type { HookBoard } from "../hooks/hook-board.ts";
 import type { KubeClient } from "../kube/client.ts";
@@ -18,6 +19,8 @@ export interface GateUser {
   readonly rules: readonly PermissionRule[] | undefined;
   readonly dryRun: boolean;
   readonly rateLimit?: { readonly perSecond: number; readonly burst: number };
+  /** Its writes pass only while this process leads, and in the term in which they were begun. Default: always. */
+  readonly leadership?: Leadership | undefined;
 }
 
 /** What one user has done at the API server. */
@@ -26,7 +29,7 @@ export interface GateFigures {
   writes: number;
   /** Writes that were only checked. */
   dryRuns: number;
-  /** Refused here, by permissions or by `writeBefore`. */
+  /** Refused here, by permissions, by `writeBefore`, or because this process does not lead. */
   refused: number;
   /** Failed at the server. */
   failed: number;
@@ -45,7 +48,7 @@ const WRITE_BEFORE_MS = 1000;
 /** Calls of one user that may wait for its rate limit. */
 const MAX_WAITING = 1000;
 
-/** The one way out to the API server for plugins: permissions, rate limit, `writeBefore`, dry run, audit. */
+/** The one way out to the API server for plugins: permissions, leadership, rate limit, `writeBefore`, dry run, audit. */
 export class KubeGate {
   readonly #options: KubeGateOptions;
   readonly #figures = new Map<string, GateFigures>();
@@ -69,15 +72,18 @@ export class KubeGate {
         figures.refused++;
         throw tooMany(user.name);
       }
+      const term = read.isWrite ? termOf(user, figures) : undefined;
+      // What waits for its turn when the term ends need not wait any longer.
+      const until = term === undefined ? signal : AbortSignal.any([signal, term.signal]);
       waiting++;
-      await bucket.take(signal);
+      await bucket.take(until);
       waiting--;
       signal.throwIfAborted();
       if (!read.isWrite) {
         figures.reads++;
         return await sendCall(await this.#options.client(), read, signal);
       }
-      return await this.#write(user, read, signal, figures);
+      return await this.#write(user, read, { signal: until, term }, figures);
     };
   }
 
@@ -109,8 +115,14 @@ export class KubeGate {
     );
   }
 
-  async #write(user: GateUser, call: GateCall, signal: AbortSignal, figures: GateFigures): Promise<unknown> {
+  async #write(
+    user: GateUser,
+    call: GateCall,
+    { signal, term }: { readonly signal: AbortSignal; readonly term: Term | undefined },
+    figures: GateFigures,
+  ): Promise<unknown> {
     const { board, log, clock } = this.#options;
+    checkTerm(term, figures);
     const verdict = board.isTapped("writeBefore")
       ? await this.#ask(user, call, signal, figures)
       : { call, dryRun: false };
@@ -119,14 +131,18 @@ export class KubeGate {
     const { name } = call;
     const { namespace } = call.target;
     const line = { plugin: user.name, verb, group, resource, namespace, name, dryRun };
+    const client = await this.#options.client();
+    checkTerm(term, figures);
     const startedAt = clock.now();
     figures.writes++;
     figures.dryRuns += Number(dryRun);
     try {
-      const answer = await sendCall(await this.#options.client(), { ...verdict.call, dryRun }, signal);
+      const answer = await sendCall(client, { ...verdict.call, dryRun }, signal, term);
       log.debug({ ...line, ms: Math.round(clock.now() - startedAt) }, "write");
       return answer;
-    } catch (error) {
+    } catch (thrown) {
+      // A request that the end of the term cancelled is told as that.
+      const error = term?.signal.aborted === true ? term.signal.reason : thrown;
       figures.failed++;
       log.debug({ ...line, code: codeOf(error), detail: messageOf(error) }, "write failed");
       throw error;
@@ -180,6 +196,25 @@ export class KubeGate {
     return new FairleadError("PLUGIN_WRITE_REFUSED", `plugin "${by}" does not let "${user.name}" ${what}: ${reason}`, {
       facts: { plugin: user.name, by, reason },
     });
+  }
+}
+
+/** The term in which a write begins; undefined where nobody is elected. Throws ELECTION_NOT_LEADER, ELECTION_LOST. */
+function termOf({ leadership }: GateUser, figures: GateFigures): Term | undefined {
+  try {
+    return leadership?.term();
+  } catch (error) {
+    figures.refused++;
+    throw error;
+  }
+}
+
+function checkTerm(term: Term | undefined, figures: GateFigures): void {
+  try {
+    term?.check();
+  } catch (error) {
+    figures.refused++;
+    throw error;
   }
 }
 

@@ -28,7 +28,7 @@ export interface OwnSiteParts {
   readonly plugin: string;
   readonly inline: boolean;
   readonly kube: (call: KubeCall, signal?: AbortSignal) => Promise<unknown>;
-  readonly events: EventRecorder;
+  readonly events: Pick<EventRecorder, "report">;
 }
 
 /** A site and what the host does with it. */

@@ -1,5 +1,6 @@
 import { performance } from "node:perf_hooks";
 import type { ThreadFigures } from "../../sandbox/thread.ts";
+import type { ElectionFigures } from "../election/election.ts";
 import type { HookFigure } from "../hooks/tap-meter.ts";
 import type { KindStats } from "../store/reader.ts";
 import type { KindStatus } from "../store/store.ts";
@@ -127,6 +128,16 @@ function ofKube(name: string, help: string, value: (figures: Readonly<GateFigure
 }
 
 function ofLoop(told: Told, value: (loop: { longestMs: number; p99Ms: number }) => number): MetricDefinition {
+/** As client-go labels its own. */
+function ofElection(told: Told, value: (election: ElectionFigures) => number): MetricDefinition {
+  return {
+    ...told,
+    labels: ["name"],
+    read: ({ election }) =>
+      election === undefined ? [] : [{ labels: { name: election.lease.name }, value: value(election) }],
+  };
+}
+
   return {
     ...told,
     labels: [],
@@ -369,6 +380,48 @@ export const METRIC_GROUPS: readonly MetricGroup[] = [
     ],
   },
   {
+  {
+    about: "Leader election",
+    metrics: [
+      ofElection(
+        gauge(
+          "leader_election_master_status",
+          "1 when this process leads by the lease, as client-go tells it.",
+          "0 or 1",
+        ),
+        ({ isLeader }) => Number(isLeader),
+      ),
+      ofElection(
+        counter(
+          "leader_election_slowpath_total",
+          "Renewals that had to read the lease first, as client-go tells it.",
+          "renewals",
+        ),
+        ({ slowPaths }) => slowPaths,
+      ),
+      ofElection(
+        counter("fairlead_election_terms_total", "Times that this process became the leader.", "terms"),
+        ({ terms }) => terms,
+      ),
+      ofElection(
+        counter("fairlead_election_lost_total", "Times that this process lost the lease.", "terms"),
+        ({ lost }) => lost,
+      ),
+      ofElection(
+        counter(
+          "fairlead_election_refused_total",
+          "Writes that were begun while this process did not lead, and not sent.",
+          "writes",
+        ),
+        ({ refused }) => refused,
+      ),
+      ofElection(
+        gauge("fairlead_election_failures", "Tries in a row that failed at the API server.", "tries"),
+        ({ failures }) => failures,
+      ),
+    ],
+  },
+  ...RECONCILE_METRICS,
     about: "Main loop",
     metrics: [
       ofLoop(

@@ -35,6 +35,8 @@ export function pluginInfo(more: Partial<PluginInfo> = {}): PluginInfo {
     state: "running",
     isolation: "inline",
     required: true,
+    runOn: "leader",
+    leads: true,
     needs: {},
     hooks: [],
     provides: [],
@@ -101,6 +103,28 @@ export function ingestSource(
     ...more,
   };
   return { ingest: () => ingest };
+}
+
+/** An election that this process has won. */
+export function electionSource(
+  more: Partial<ReturnType<NonNullable<ReturnType<FigureSources["election"]>>["figures"]>> = {},
+): Partial<FigureSources> {
+  const figures = {
+    lease: { namespace: "shop", name: "fairlead" },
+    identity: "one",
+    isLeader: true,
+    leader: "one",
+    terms: 2,
+    lost: 1,
+    slowPaths: 3,
+    refused: 4,
+    failures: 0,
+    silentMs: 100,
+    problem: undefined,
+    leaseDurationMs: 15_000,
+    ...more,
+  };
+  return { election: () => ({ figures: () => figures }) };
 }
 
 /** Sources of figures for tests: one kind, an ingest thread, no plugins. */

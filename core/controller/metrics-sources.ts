@@ -1,4 +1,5 @@
 import type { ThreadFigures } from "../../sandbox/thread.ts";
+import type { ElectionFigures } from "../election/election.ts";
 import type { HookAsk } from "../hooks/hook-board.ts";
 import type { HookFigure } from "../hooks/tap-meter.ts";
 import type { StoreReader, StoreStats } from "../store/reader.ts";
@@ -31,6 +32,8 @@ export interface FigureSources {
   ingest(): Pick<Ingest, "mode" | "restarts" | "figures" | "failure"> | undefined;
   /** Undefined where there are none. */
   plugins(): PluginFigures | undefined;
+  /** Undefined where nobody is elected. */
+  election(): { figures(): ElectionFigures & { readonly leaseDurationMs: number } } | undefined;
 }
 
 /** What the plugins of a controller tell of themselves. */
@@ -62,6 +65,7 @@ export interface MetricSnapshot {
   readonly failures: ReadonlyMap<string, number>;
   readonly kube: ReadonlyMap<string, Readonly<GateFigures>>;
   readonly droppedSamples: ReadonlyMap<string, number>;
+  readonly election: ElectionFigures | undefined;
   readonly loop: { readonly longestMs: number; readonly p99Ms: number } | undefined;
 }
 
@@ -92,6 +96,7 @@ export async function takeSnapshot(sources: FigureSources, loop: LoopDelay | und
     hooks: plugins?.hookFigures() ?? [],
     failures: plugins?.failures() ?? new Map(),
     kube: plugins?.kubeFigures() ?? new Map(),
+    election: sources.election()?.figures(),
     droppedSamples: plugins?.droppedSamples() ?? new Map(),
     loop: loop?.read(),
   };

@@ -11,6 +11,10 @@ export interface ControllerNotices {
   readonly "plugin-disabled": { readonly plugin: string; readonly error: NoticedError };
   /** All objects of a kind are in the store, for the first time. */
   readonly "kind-synced": { readonly kind: string; readonly objects: number };
+  /** This process leads from now on; with an election only. */
+  readonly leading: { readonly identity: string; readonly term: number };
+  /** This process leads no more; `leader` held the lease when it was last seen. */
+  readonly following: { readonly identity: string; readonly leader: string };
   /** A reload is done: names of the plugins that were started and stopped. */
   readonly reloaded: { readonly started: readonly string[]; readonly stopped: readonly string[] };
 }

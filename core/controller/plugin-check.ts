@@ -1,5 +1,6 @@
 import type { Needs } from "../api/needs.ts";
 import type { OptionsSchema, PermissionRule } from "../api/plugin.ts";
+import type { RunOn } from "../election/leadership.ts";
 import { FairleadError, messageOf } from "../errors.ts";
 
 /** The contract that this version of Fairlead offers. */
@@ -13,12 +14,13 @@ export interface CheckedPlugin {
   readonly permissions: readonly PermissionRule[];
   readonly provides: readonly string[];
   readonly after: readonly string[];
+  readonly runOn: RunOn | undefined;
   readonly setup: (context: unknown) => unknown;
 }
 
 const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 const LONGEST_NAME = 63;
-const PARTS = ["name", "apiVersion", "options", "needs", "permissions", "provides", "after", "setup"] as const;
+const PARTS = ["name", "apiVersion", "options", "needs", "permissions", "provides", "after", "runOn", "setup"] as const;
 
 type Parts = Record<(typeof PARTS)[number], unknown>;
 
@@ -42,6 +44,7 @@ export function checkPlugin(value: unknown, from: string): CheckedPlugin {
     permissions: checkPermissions(parts.permissions, problems),
     provides: checkNames("provides", parts.provides, problems),
     after: checkNames("after", parts.after, problems),
+    runOn: checkRunOn(parts.runOn, problems),
     setup: parts.setup,
   };
   const { setup } = plugin;
@@ -176,6 +179,14 @@ function checkPermissions(rules: unknown, problems: string[]): readonly Permissi
 
 function isTexts(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === "string");
+}
+
+function checkRunOn(runOn: unknown, problems: string[]): RunOn | undefined {
+  if (runOn === undefined || runOn === "leader" || runOn === "every") {
+    return runOn;
+  }
+  problems.push('runOn must be "leader" or "every"');
+  return undefined;
 }
 
 function checkNames(part: string, names: unknown, problems: string[]): readonly string[] {

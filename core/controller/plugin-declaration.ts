@@ -1,4 +1,5 @@
 import type { PermissionRule } from "../api/plugin.ts";
+import type { RunOn } from "../election/leadership.ts";
 import type { FieldTable } from "../kinds/field.ts";
 import { type AnyKind, declare, type IndexTable } from "../kinds/kind.ts";
 import type { Keep } from "../kinds/plan.ts";
@@ -10,6 +11,8 @@ export interface PluginDeclaration {
   readonly permissions: readonly PermissionRule[];
   readonly provides: readonly string[];
   readonly after: readonly string[];
+  /** Undefined: it does not say. */
+  readonly runOn: RunOn | undefined;
 }
 
 /** A kind without its methods. */

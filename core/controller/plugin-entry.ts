@@ -1,4 +1,5 @@
 import type { AnyPlugin } from "../api/plugin.ts";
+import type { RunOn } from "../election/leadership.ts";
 
 /** A plugin and how to run it: one entry of `plugins` in YAML. */
 export interface PluginEntry {
@@ -20,6 +21,8 @@ export interface PluginEntry {
   readonly dryRun?: boolean;
   /** Calls of its `kube`. Default: 50 a second, 100 at once. */
   readonly rateLimit?: { readonly perSecond: number; readonly burst: number };
+  /** Where it acts when a leader is elected. Default: what the plugin says, or "leader". */
+  readonly runOn?: RunOn;
   /** Version of its package, where it has one; only shown. */
   readonly version?: string;
 }
@@ -50,6 +53,10 @@ export interface PluginInfo {
   readonly state: PluginState;
   readonly isolation: Isolation;
   readonly required: boolean;
+  /** Where it acts when a leader is elected. */
+  readonly runOn: RunOn;
+  /** True between its hooks `leading` and `following`. */
+  readonly leads: boolean;
   /** Kinds and fields that it reads. */
   readonly needs: Readonly<Record<string, readonly string[]>>;
   readonly hooks: readonly string[];

@@ -1,5 +1,6 @@
 import { placeOf } from "../../sandbox/place.ts";
 import type { AnyPlugin } from "../api/plugin.ts";
+import type { WatchedLeadership } from "../election/leadership.ts";
 import { codeOf, FairleadError, messageOf } from "../errors.ts";
 import { type HookAsk, HookBoard } from "../hooks/hook-board.ts";
 import type { HookFigure } from "../hooks/tap-meter.ts";
@@ -44,6 +45,8 @@ export interface PluginHostOptions {
   readonly client: () => Promise<KubeClient>;
   /** Writes of every plugin are only checked. */
   readonly dryRun: boolean;
+  /** Undefined where nobody is elected: every process leads. */
+  readonly leadership?: WatchedLeadership | undefined;
   /** Namespaces that are followed, where they are known; undefined: the whole cluster. */
   readonly namespaces: readonly string[] | undefined;
   readonly createRunner: (parts: RunnerParts, board: HookBoard) => Promise<PluginRunner>;
@@ -92,8 +95,11 @@ export class PluginHost {
       task,
       services: this.#services,
       gate: this.#gate,
+      leadership: options.leadership,
       createRunner: (parts) => options.createRunner(parts, board),
     };
+    const stopListening = options.leadership?.onChange(() => this.#leadershipChanged());
+    signal.addEventListener("abort", () => stopListening?.(), { once: true });
   }
 
   /**
@@ -380,6 +386,12 @@ export class PluginHost {
     const running = slots.filter(({ state }) => state === "running");
     const all = running.map((slot) => ({ slot, following: slot.follow() }));
     await Promise.all(all.filter(({ slot }) => slot.seesAll()).map(({ following }) => following));
+  }
+
+  /** The hooks `leading` and `following` of all plugins. Never rejects. */
+  async #leadershipChanged(): Promise<void> {
+    const slots = new Set([...this.#slots, ...this.#fresh]);
+    await Promise.all([...slots].map((slot) => slot.leadershipChanged()));
   }
 
   #slot(given: AnyPlugin | PluginEntry, at: number): PluginSlot {

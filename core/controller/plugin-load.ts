@@ -37,8 +37,8 @@ export function declarationOf(plugin: CheckedPlugin): {
   readonly declaration: PluginDeclaration;
 } {
   const kinds = kindsOfNeeds(plugin.name, plugin.needs);
-  const { name, permissions, provides, after } = plugin;
-  return { kinds, declaration: { name, kinds: kinds.map(kindToData), permissions, provides, after } };
+  const { name, permissions, provides, after, runOn } = plugin;
+  return { kinds, declaration: { name, kinds: kinds.map(kindToData), permissions, provides, after, runOn } };
 }
 
 async function importPlugin(url: URL): Promise<CheckedPlugin> {

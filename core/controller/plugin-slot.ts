@@ -1,3 +1,4 @@
+import type { RunOn, WatchedLeadership } from "../election/leadership.ts";
 import { codeOf, FairleadError, messageOf } from "../errors.ts";
 import type { HookBoard } from "../hooks/hook-board.ts";
 import type { AnyKind } from "../kinds/kind.ts";
@@ -32,6 +33,8 @@ export interface SlotHost extends SiteParts {
   readonly notices: NoticeBoard;
   /** Writes of every plugin are only checked. */
   readonly dryRun: boolean;
+  /** Undefined where nobody is elected: every process leads. */
+  readonly leadership: WatchedLeadership | undefined;
   readonly createRunner: (parts: RunnerParts) => Promise<PluginRunner>;
 }
 
@@ -60,6 +63,9 @@ export class PluginSlot {
   #kinds: readonly AnyKind[] = [];
   #reader: StoreReader | undefined;
   #isSynced = false;
+  /** Between its hooks `leading` and `following`. */
+  #isLeading = false;
+  #leadTurn: Promise<void> = Promise.resolve();
   #stopped: Promise<void> | undefined;
 
   constructor(entry: PluginEntry, fallbackName: string, host: SlotHost) {
@@ -123,6 +129,8 @@ export class PluginSlot {
       state: this.#state,
       isolation: entry.isolation ?? "inline",
       required,
+      runOn: this.#runOn,
+      leads: this.#isLeading,
       needs: Object.fromEntries(this.#kinds.map((kind) => [kind.name, [...kind.selected]])),
       hooks: this.#host.board.tapsOf(name),
       provides,
@@ -188,6 +196,12 @@ export class PluginSlot {
     }
   }
 
+  /** Runs the hook `leading` or `following` where that has changed. Never rejects; ends when the plugin does. */
+  leadershipChanged(): Promise<void> {
+    this.#leadTurn = this.#leadTurn.then(() => this.#tellLeadership());
+    return this.#leadTurn;
+  }
+
   /** True when all kinds of the plugin are complete. */
   seesAll(): boolean {
     const reader = this.#narrow();
@@ -237,7 +251,9 @@ export class PluginSlot {
   async #callStop(left: () => number): Promise<string[]> {
     const { board } = this.#host;
     const late: string[] = [];
-    for (const hook of this.#isSynced ? ["following", "stop"] : ["stop"]) {
+    const wasLeading = this.#isLeading;
+    this.#isLeading = false;
+    for (const hook of wasLeading ? ["following", "stop"] : ["stop"]) {
       const outcome = await board.call(hook, "series", undefined, { only: this.name, deadlineMs: left() });
       late.push(...outcome.late.map(() => `its ${hook} hook`));
     }
@@ -263,12 +279,41 @@ export class PluginSlot {
 
   /** Without an election of a leader every process leads, as soon as it can see. */
   async #callSynced(): Promise<void> {
-    const { board } = this.#host;
     const { signal } = this.#ending;
     const deadlineMs = this.entry.setupTimeoutMs ?? DEFAULT_SETUP_TIMEOUT_MS;
-    for (const hook of ["synced", "leading"]) {
-      await board.call(hook, "series", undefined, { only: this.name, deadlineMs, signal });
+    await this.#host.board.call("synced", "series", undefined, { only: this.name, deadlineMs, signal });
+    await this.leadershipChanged();
+  }
+
+  get #runOn(): RunOn {
+    return this.entry.runOn ?? this.#declaration?.runOn ?? "leader";
+  }
+
+  /** Undefined where the plugin does not care who leads. */
+  get #leadership(): WatchedLeadership | undefined {
+    return this.#runOn === "leader" ? this.#host.leadership : undefined;
+  }
+
+  async #tellLeadership(): Promise<void> {
+    const { entry, name } = this;
+    const leadership = this.#leadership;
+    const terms = termSignals(leadership);
+    const leads = terms !== undefined && this.#isSynced && this.#state === "running";
+    if (leads === this.#isLeading) {
+      return;
     }
+    this.#isLeading = leads;
+    const { signal } = this.#ending;
+    const { board } = this.#host;
+    if (leads) {
+      const until = AbortSignal.any([signal, ...terms]);
+      const deadlineMs = entry.setupTimeoutMs ?? DEFAULT_SETUP_TIMEOUT_MS;
+      await board.call("leading", "series", undefined, { only: name, deadlineMs, signal: until });
+      return;
+    }
+    const stopMs = entry.stopTimeoutMs ?? DEFAULT_STOP_TIMEOUT_MS;
+    const deadlineMs = Math.min(stopMs, leadership?.handOverMs ?? stopMs);
+    await board.call("following", "series", undefined, { only: name, deadlineMs, signal });
   }
 
   #loaded(): PluginRunner {
@@ -287,12 +332,22 @@ export class PluginSlot {
     const { rateLimit } = entry;
     const rules = [...permissions, ...watchRules(kinds)];
     const { log, clock } = host;
+    const leadership = this.#leadership;
     // Events are Fairlead's own writes, made for the plugin: it need not ask for the right to report.
-    const reporting = host.gate.open({ name: plugin, rules: undefined, dryRun });
-    this.#events = new EventRecorder({ plugin, log, clock, send: reporting });
+    const reporting = host.gate.open({ name: plugin, rules: undefined, dryRun, leadership });
+    const recorder = new EventRecorder({ plugin, log, clock, send: reporting });
+    this.#events = recorder;
+    // What all processes see, one of them reports.
+    const events: Pick<EventRecorder, "report"> = {
+      report: (event) => {
+        if (leadership?.isLeader !== false) {
+          recorder.report(event);
+        }
+      },
+    };
     const inline = (entry.isolation ?? "inline") === "inline";
-    const kube = host.gate.open({ name: plugin, rules, dryRun, rateLimit });
-    this.#site = createMainSite(host, { plugin, inline, kube, events: this.#events });
+    const kube = host.gate.open({ name: plugin, rules, dryRun, rateLimit, leadership });
+    this.#site = createMainSite(host, { plugin, inline, kube, events });
     return this.#site;
   }
 
@@ -304,6 +359,7 @@ export class PluginSlot {
       clock,
       log,
       crashed: (error) => {
+        this.#isLeading = false; // who could be told is gone
         this.#state = "restarting";
         this.#error = error;
         this.#site?.reset();
@@ -311,6 +367,7 @@ export class PluginSlot {
       },
       restarted: () => this.#restarted(),
       gaveUp: (error) => {
+        this.#isLeading = false;
         this.#state = "disabled";
         this.#error = error;
         this.#site?.reset();
@@ -355,4 +412,16 @@ export class PluginSlot {
 /** An error as it is told. */
 export function noticed(error: unknown): NoticedError {
   return { code: codeOf(error), message: messageOf(error) };
+}
+
+/** What ends the leading of this process: nothing without election; undefined when it does not lead. */
+function termSignals(leadership: WatchedLeadership | undefined): readonly AbortSignal[] | undefined {
+  if (leadership === undefined) {
+    return [];
+  }
+  try {
+    return leadership.isLeader ? [leadership.term().signal] : undefined;
+  } catch {
+    return undefined; // lost in this very moment
+  }
 }

@@ -87,11 +87,14 @@ export interface Election extends Leadership {
 
 /** Prepares a candidate. Throws ELECTION_BAD_OPTION. */
 export function createElection(options: ElectionOptions): Election {
+  const { lease, identity } = options;
   const problems = [
-    nameProblem("the lease's name", options.lease.name),
-    nameProblem("the lease's namespace", options.lease.namespace),
-    identityProblem(options.identity),
-  ].filter((problem) => problem !== undefined);
+    ["the lease's name", nameProblem("a name", lease.name)],
+    ["the lease's namespace", nameProblem("a name", lease.namespace)],
+    ["identity", identityProblem(identity)],
+  ]
+    .filter(([, problem]) => problem !== undefined)
+    .map(([part, problem]) => `${part} must be ${problem}`);
   if (problems.length > 0) {
     throw badElection(problems);
   }
@@ -310,12 +313,12 @@ class LeaseElection implements Election {
     if (this.#term === undefined && this.#record !== undefined && !this.#isOurs(this.#record) && this.#isHeld()) {
       return; // deleted under a leader that has not noticed yet: it has the time that it was promised
     }
-    const { namespace, name } = this.#options.lease;
-    const lease = { apiVersion: LEASE_VERSION, kind: "Lease", metadata: { namespace, name } };
+    const { apiVersion, plural, namespace, name } = this.#target;
+    const lease = { apiVersion, kind: "Lease", metadata: { namespace, name } };
     await this.#send(
       lease,
       this.#freshRecord(),
-      (object, options) => this.#options.client.create({ ...this.#target }, object, options),
+      (object, options) => this.#options.client.create({ apiVersion, plural, namespace }, object, options),
       signal,
     );
   }

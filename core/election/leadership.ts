@@ -11,6 +11,12 @@ export interface Term {
   check(): void;
 }
 
+/**
+ * Where something runs when a leader is elected. `leader`: it leads and writes only in the process that leads; `every`: in
+ * each process, as if there were no election.
+ */
+export type RunOn = "leader" | "every";
+
 /** Whether this process may act as the only one. Main thread. */
 export interface Leadership {
   /** Under which this process takes the lease. */
@@ -26,4 +32,15 @@ export interface Leadership {
   term(): Term;
   /** Throws ELECTION_NOT_LEADER, or ELECTION_LOST, unless this process leads at this moment. */
   fence(): void;
+}
+
+/** A leadership whose changes can be heard. */
+export interface WatchedLeadership extends Leadership {
+  /** How long work may take to end after a loss, milliseconds: then others may lead. */
+  readonly handOverMs: number;
+  /**
+   * Calls back with each change. A loss is over when what the listeners gave has resolved: only then is this process a
+   * candidate again, or gives the lease away. Gives what ends it.
+   */
+  onChange(listener: (isLeading: boolean) => void | Promise<void>): () => void;
 }

@@ -166,7 +166,10 @@ export class Machine implements Clock {
     const nameOf = (object: KubeObject): string => String(object.metadata?.name);
     return {
       get: ({ name }, options) => call("get", name, {}, options),
-      create: (_target, object, options) => call("create", nameOf(object), object, options),
+      create: ({ name }, object, options) =>
+        name === undefined
+          ? call("create", nameOf(object), object, options)
+          : Promise.reject(new FairleadError("KUBE_METHOD_NOT_ALLOWED", "POST to an object")),
       update: ({ name }, object, options) => call("update", name, object, options),
     };
   }

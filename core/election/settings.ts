@@ -1,5 +1,3 @@
-import { randomUUID } from "node:crypto";
-import { hostname } from "node:os";
 import { FairleadError } from "../errors.ts";
 
 /** Times of an election, milliseconds. Every candidate for a lease should use the same ones. */
@@ -13,7 +11,11 @@ export interface ElectionTimes {
 }
 
 /** Times with all defaults filled in. */
-export type CompleteTimes = { readonly [Name in keyof ElectionTimes]-?: number };
+export interface CompleteTimes {
+  readonly leaseDurationMs: number;
+  readonly renewDeadlineMs: number;
+  readonly retryPeriodMs: number;
+}
 
 /** Candidates wait up to so many retry periods more, at random: they do not all come at once. As client-go. */
 export const JITTER_FACTOR = 1.2;
@@ -24,11 +26,7 @@ const LONGEST_IDENTITY = 253;
 
 /** The times with defaults. Throws ELECTION_BAD_OPTION with all that is wrong. */
 export function completeTimes(times: ElectionTimes): CompleteTimes {
-  const complete = {
-    leaseDurationMs: times.leaseDurationMs ?? 15_000,
-    renewDeadlineMs: times.renewDeadlineMs ?? 10_000,
-    retryPeriodMs: times.retryPeriodMs ?? 2_000,
-  };
+  const complete = withDefaultTimes(times);
   const problems = timeProblems(complete);
   if (problems.length > 0) {
     throw badElection(problems);
@@ -36,12 +34,21 @@ export function completeTimes(times: ElectionTimes): CompleteTimes {
   return complete;
 }
 
+/** The times with defaults, unchecked. */
+export function withDefaultTimes(times: ElectionTimes): CompleteTimes {
+  return {
+    leaseDurationMs: times.leaseDurationMs ?? 15_000,
+    renewDeadlineMs: times.renewDeadlineMs ?? 10_000,
+    retryPeriodMs: times.retryPeriodMs ?? 2_000,
+  };
+}
+
 /** What is wrong with the times, one sentence each; none when they fit together. */
 export function timeProblems(times: CompleteTimes): string[] {
-  const problems = Object.entries(times)
+  const { leaseDurationMs, renewDeadlineMs, retryPeriodMs } = times;
+  const problems = Object.entries({ leaseDurationMs, renewDeadlineMs, retryPeriodMs })
     .filter(([, ms]) => !(typeof ms === "number" && ms > 0 && ms <= LONGEST_MS))
     .map(([name]) => `${name} must be more than 0 and at most ${LONGEST_MS} ms`);
-  const { leaseDurationMs, renewDeadlineMs, retryPeriodMs } = times;
   if (problems.length > 0) {
     return problems;
   }
@@ -57,23 +64,18 @@ export function timeProblems(times: CompleteTimes): string[] {
   return problems;
 }
 
-/** What is wrong with the name of a Lease or of its namespace, or undefined. */
+/** What a name must be, when it is none that Kubernetes takes; `what` is "a name". */
 export function nameProblem(what: string, name: unknown): string | undefined {
   return typeof name === "string" && NAME.test(name)
     ? undefined
-    : `${what} must be a name as Kubernetes takes it: lower-case letters, digits, "-" and "."`;
+    : `${what} as Kubernetes takes it: lower-case letters, digits, "-" and "."`;
 }
 
-/** What is wrong with an identity, or undefined. */
+/** What an identity must be, when it is none. */
 export function identityProblem(identity: unknown): string | undefined {
   return typeof identity === "string" && identity.length > 0 && identity.length <= LONGEST_IDENTITY
     ? undefined
-    : `identity must be a text of 1 to ${LONGEST_IDENTITY} letters, another one in each process`;
-}
-
-/** An identity that no other process has: the host and random letters. */
-export function freshIdentity(): string {
-  return `${hostname().slice(0, 200)}_${randomUUID()}`;
+    : `a text of 1 to ${LONGEST_IDENTITY} letters, another one in each process`;
 }
 
 /** ELECTION_BAD_OPTION. */

@@ -10,6 +10,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
   /** Whole call, retries included, milliseconds. Default: the client's. */
   readonly timeoutMs?: number;
+  /** Called right before each try, also one after a wait; what it throws ends the call, and nothing is sent. */
+  readonly beforeEach?: () => void;
 }
 
 /** How a client calls. */
@@ -51,6 +53,7 @@ export class Caller {
     try {
       for (let attempt = 0; ; attempt++) {
         await limit.race(this.#settings.bucket?.take(limit.signal));
+        options.beforeEach?.();
         const outcome = await this.#once(request, limit);
         const delayMs = attempt < this.#settings.maxRetries ? this.#retryDelay(request, outcome, attempt) : undefined;
         if (delayMs === undefined || delayMs >= limit.leftMs()) {
