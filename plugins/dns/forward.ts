@@ -136,6 +136,7 @@ class Attempts {
     attempt.timer?.clear();
     this.#open.delete(ticket);
     if (outcome.kind === "error") {
+      this.#parts.stats.upstreamErrors++;
       attempt.upstream.noteFailure();
       this.next();
       return;

@@ -74,7 +74,7 @@ export function packAnswer(name: string, type: number, sections: Sections): Pack
   }
   starts.push(writer.end);
   const [answers, authority] = counts;
-  return { rcode: sections.rcode, truncated, bytes: writer.taken(), starts, ttls, answers, authority, groups };
+  return { rcode: sections.rcode, truncated, bytes: writer.taken(counts), starts, ttls, answers, authority, groups };
 }
 
 /**
@@ -208,7 +208,11 @@ class Writer {
     return at + 4;
   }
 
-  taken(): Uint8Array {
+  /** The message with its counts of records. */
+  taken(counts: readonly number[]): Uint8Array {
+    for (const [section, count] of counts.entries()) {
+      writeWord(this.#bytes, 6 + 2 * section, count);
+    }
     return new Uint8Array(this.#bytes.subarray(0, this.end));
   }
 

@@ -16,6 +16,8 @@ export interface UpstreamQuery {
   readonly packet: DecodedPacket;
   /** Port that it came from. */
   readonly port: number;
+  /** Says something later. */
+  later(say: Say): void;
 }
 
 /** What it says: parts of a reply, whole packets, or nothing. */
@@ -132,7 +134,14 @@ export class FakeUpstream {
   ): void {
     const decoded = packet.decode(raw);
     const [question] = decoded.questions ?? [];
-    const query = { name: question.name.toLowerCase(), type: question.type, raw, packet: decoded, ...from };
+    const query: UpstreamQuery = {
+      name: question.name.toLowerCase(),
+      type: question.type,
+      raw,
+      packet: decoded,
+      later: (say) => send(reply(query, say)),
+      ...from,
+    };
     const isProbe = query.type === "HINFO" || (query.type === "NS" && (query.name === "." || query.name === ""));
     (isProbe ? this.probes : this.queries).push(query);
     const said = isProbe && !this.#scriptsProbes ? { rcode: 3 } : this.script(query);

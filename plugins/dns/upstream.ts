@@ -285,7 +285,6 @@ class Exchange implements Ticket {
       this.#finish({ kind: "message", message: this.#cut });
       return;
     }
-    this.#parts.stats.upstreamErrors++;
     this.#finish({ kind: "error", error });
   }
 
