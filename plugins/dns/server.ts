@@ -1,0 +1,287 @@
+import type { ThreadContext } from "../../core/api/index.ts";
+import { Acl } from "./acl.ts";
+import { showPlace } from "./address.ts";
+import { Responder } from "./answer.ts";
+import { type Counters, MOST_EXTRA } from "./counters.ts";
+import { HookLine } from "./hook-line.ts";
+import { NameIndex } from "./name-index.ts";
+import { listenError } from "./port-guard.ts";
+import { QueryDesk } from "./query-desk.ts";
+import { queryLog } from "./query-log.ts";
+import { RateLimit } from "./rate-limit.ts";
+import type { Resolver } from "./resolver.ts";
+import { extraValues } from "./server-figures.ts";
+import { type FromServer, isIpv6Only, type ServerData, type ToServer } from "./server-messages.ts";
+import { SharedFigures } from "./shared-figures.ts";
+import { TcpListener } from "./tcp-listener.ts";
+import { UdpListener } from "./udp-listener.ts";
+import { feedZone, type ZoneFeed } from "./zone-feed.ts";
+import type { zoneNeeds } from "./zone-needs.ts";
+
+type Context = ThreadContext<ServerData, ToServer, FromServer, typeof zoneNeeds>;
+
+/** A thread that was started anew waits so long for the names of the cluster before it answers, milliseconds. */
+const CATCH_UP_MS = 5000;
+const FIGURES_EVERY_MS = 1000;
+/** Outstanding questions are looked at so often at the end, milliseconds. */
+const DRAIN_LOOK_MS = 20;
+
+/** Answers DNS on sockets of its own. Runs in a thread of the plugin; imports neither zod nor anything of Kubernetes. */
+export default async function serve(context: Context): Promise<void> {
+  const { settings, worker, figures: memory } = context.data;
+  const figures = SharedFigures.attach(memory, settings.workers);
+  const counters = figures.counters(worker);
+  const life = figures.begin(worker);
+  counters.set("tcpOpen", 0);
+  const server = new DnsServer(context, figures, counters);
+  context.stop.addEventListener("abort", () => server.close());
+  context.onMessage((message) => server.hear(message));
+  context.post({ kind: "begun" });
+  await server.openIndex(life > 1 ? CATCH_UP_MS : 0);
+  await server.openResolver();
+  await server.openSockets();
+}
+
+class DnsServer {
+  readonly #context: Context;
+  readonly #figures: SharedFigures;
+  readonly #counters: Counters;
+  readonly #hook: HookLine;
+  readonly #firstIndex = Promise.withResolvers<NameIndex>();
+  #index: NameIndex | undefined;
+  #feed: ZoneFeed | undefined;
+  #responder: Responder | undefined;
+  #resolver: Resolver | undefined;
+  #udp: (UdpListener | undefined)[] = [];
+  #tcp: TcpListener[] = [];
+  #reporter: NodeJS.Timeout | undefined;
+
+  constructor(context: Context, figures: SharedFigures, counters: Counters) {
+    this.#context = context;
+    this.#figures = figures;
+    this.#counters = counters;
+    const { settings } = context.data;
+    this.#hook = new HookLine({
+      counters,
+      maxUdp: settings.maxUdp,
+      recursionAvailable: settings.forward.length > 0,
+      isTapped: () => figures.isTapped,
+      post: (question) => context.post(question),
+    });
+  }
+
+  /** The first thread makes the index of names and waits so long until it is complete; the others wait to be told of it. */
+  async openIndex(catchUpMs: number): Promise<void> {
+    const { log, data } = this.#context;
+    const { settings, worker, ownAddresses } = data;
+    const { zone, maxUdp, forward } = settings;
+    if (worker > 0) {
+      this.#use(await this.#firstIndex.promise);
+    } else {
+      const index = NameIndex.create({ maxBytes: zone.maxIndexBytes });
+      this.#use(index);
+      this.#feed = feedZone({
+        store: this.#context.store,
+        index,
+        zone,
+        ownAddresses,
+        onFull: () => this.#onFull(),
+        onRenewed: (renewed) => this.#use(renewed),
+        onError: (error, key) => log.error({ key, detail: String(error) }, "names of a service could not be written"),
+      });
+      void this.#feed.synced.then(() => this.#report());
+      await Promise.race([this.#feed.synced, after(catchUpMs)]);
+    }
+    if (this.#index !== undefined) {
+      this.#responder = new Responder(this.#index, {
+        zone,
+        maxUdp,
+        recursionAvailable: forward.length > 0,
+        fallthrough: { zone: zone.fallthrough, reverse: forward.length > 0 },
+      });
+    }
+    this.#reporter = setInterval(() => this.#report(), FIGURES_EVERY_MS);
+  }
+
+  /** Loaded only where there is something to forward or an alias. */
+  async openResolver(): Promise<void> {
+    const { data, log } = this.#context;
+    const { settings, loopToken } = data;
+    const { aliases, forward, listen } = settings;
+    if (Object.keys(aliases.names).length > 0 || aliases.file !== undefined || forward.length > 0) {
+      const { createResolver } = await import("./resolver.ts");
+      const ownAddresses = (): readonly string[] => listen.map(showPlace);
+      this.#resolver = createResolver({ options: settings, ownAddresses, log, loopToken });
+    }
+  }
+
+  async openSockets(): Promise<void> {
+    const { settings } = this.#context.data;
+    const desk = this.#desk();
+    const counters = this.#counters;
+    for (const place of settings.listen) {
+      const { address, port, udp, tcp } = place;
+      const ipv6Only = isIpv6Only(place, settings.listen);
+      const onError = (error: Error): void => this.#failed(listenError(place, error));
+      const shared = { address, port, ipv6Only, desk, counters, onError };
+      try {
+        const { maxUdp, limits } = settings;
+        const { receiveBuffer } = limits;
+        this.#udp.push(udp ? await UdpListener.open({ ...shared, maxUdp, receiveBuffer }) : undefined);
+        if (tcp) {
+          this.#tcp.push(await TcpListener.open({ ...shared, limits }));
+        }
+      } catch (error) {
+        this.close();
+        throw listenError(place, error);
+      }
+    }
+    this.#tellBuffer();
+  }
+
+  hear(message: ToServer): void {
+    switch (message.kind) {
+      case "answer":
+        this.#hook.answered(message.id, message.answer);
+        return;
+      case "held":
+        for (const { at, query, from } of message.queries) {
+          this.#counters.count("takenOver");
+          this.#udp[at]?.take(Buffer.from(query.buffer, query.byteOffset, query.length), from);
+        }
+        return;
+      case "index":
+        // Made by the first thread, which runs the same code.
+        this.#use(
+          NameIndex.attach(message.handle as Parameters<typeof NameIndex.attach>[0], this.#context.data.worker),
+        );
+        return;
+      case "drain":
+        this.#drain();
+        return;
+      default:
+        message satisfies never;
+    }
+  }
+
+  close(): void {
+    clearInterval(this.#reporter);
+    for (const socket of [...this.#udp, ...this.#tcp]) {
+      socket?.close();
+    }
+    this.#feed?.close();
+    void this.#resolver?.close();
+  }
+
+  #desk(): QueryDesk {
+    const { settings } = this.#context.data;
+    const counters = this.#counters;
+    if (this.#responder === undefined) {
+      throw new Error("the index of names is not there");
+    }
+    return new QueryDesk({
+      zone: this.#responder,
+      others: this.#resolver,
+      forwards: settings.forward.length > 0,
+      hook: this.#hook,
+      acl: new Acl(settings.acl),
+      queries: new RateLimit(settings.limits.queriesPerClient),
+      errors: new RateLimit(settings.limits.errorsPerNetwork),
+      counters,
+      maxUdp: settings.maxUdp,
+      panicked: (error) =>
+        this.#context.log.error(
+          { detail: error instanceof Error ? error.stack : String(error) },
+          "a question failed within the program and was answered with SERVFAIL",
+        ),
+      log: queryLog({
+        ...settings.log,
+        log: this.#context.log,
+        now: () => performance.now(),
+        random: Math.random,
+        logged: () => counters.count("logLines"),
+      }),
+    });
+  }
+
+  #use(index: NameIndex): void {
+    this.#index = index;
+    this.#firstIndex.resolve(index);
+    this.#responder?.use(index);
+    if (this.#context.data.worker === 0) {
+      this.#context.post({ kind: "index", handle: index.handle });
+    }
+    this.#report();
+  }
+
+  #report(): void {
+    const { worker } = this.#context.data;
+    const index = this.#index;
+    if (index === undefined) {
+      return;
+    }
+    this.#figures.setSynced(worker, index.isSynced);
+    this.#figures.setFull(worker, index.isFull);
+    const values = extraValues({
+      index: worker === 0 ? index.stats : undefined,
+      feed: this.#feed?.stats,
+      resolver: this.#resolver?.stats,
+    });
+    for (const [at, value] of values.slice(0, MOST_EXTRA).entries()) {
+      this.#counters.setExtra(at, value);
+    }
+  }
+
+  #onFull(): void {
+    const { zone } = this.#context.data.settings;
+    this.#report();
+    this.#context.log.error(
+      { maxBytes: zone.maxIndexBytes },
+      "the index of names is full, new names are refused; raise limits.indexBytes",
+    );
+  }
+
+  #tellBuffer(): void {
+    const asked = this.#context.data.settings.limits.receiveBuffer;
+    const granted = Math.min(...this.#udp.flatMap((socket) => socket?.receiveBuffer ?? []));
+    if (!Number.isFinite(granted)) {
+      return;
+    }
+    this.#counters.set("receiveBuffer", granted);
+    const fields = { asked, granted };
+    if (granted < asked) {
+      this.#context.log.warn(fields, "smaller receive buffer than asked for: raise net.core.rmem_max of the machine");
+    } else {
+      this.#context.log.debug(fields, "receive buffer");
+    }
+  }
+
+  #failed(error: Error): void {
+    this.#context.log.error({ detail: error.message }, "a socket failed");
+    // The thread is started anew with sockets that work.
+    setImmediate(() => {
+      throw error;
+    });
+  }
+
+  #drain(): void {
+    for (const listener of this.#tcp) {
+      listener.drain();
+    }
+    const look = setInterval(() => {
+      const pending = [...this.#udp, ...this.#tcp].reduce((sum, socket) => sum + (socket?.pending ?? 0), 0);
+      if (pending === 0) {
+        clearInterval(look);
+        this.#context.post({ kind: "drained" });
+      }
+    }, DRAIN_LOOK_MS);
+    look.unref();
+  }
+}
+
+/** Resolves after that time; does not keep the thread. */
+function after(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms).unref();
+  });
+}
