@@ -11,6 +11,8 @@ export class IndexSpace {
   #next: number;
   readonly #start: number;
   #freeBytes = 0;
+  /** No block has come back since free ones were merged. */
+  #isMerged = false;
 
   constructor(start: number, end: number) {
     this.#start = start;
@@ -36,6 +38,11 @@ export class IndexSpace {
 
   /** Takes a block of a size that `sizeOf` gave; 0 when there is no room. */
   take(size: number): number {
+    const at = this.#takeEasily(size);
+    return at === 0 && this.#merge() ? this.#takeEasily(size) : at;
+  }
+
+  #takeEasily(size: number): number {
     const own = this.#free.get(size)?.pop();
     if (own !== undefined) {
       this.#freeBytes -= size;
@@ -63,6 +70,7 @@ export class IndexSpace {
       this.#keep(at, size);
       done++;
     }
+    this.#isMerged &&= done === 0;
     this.#waiting = done === this.#waiting.length ? [] : this.#waiting.slice(done);
   }
 
@@ -88,13 +96,47 @@ export class IndexSpace {
       return 0;
     }
     this.#freeBytes -= size;
-    let rest = at + size;
-    while (rest < at + from) {
-      const piece = largestSize(at + from - rest);
-      this.#keep(rest, piece);
-      rest += piece;
-    }
+    this.#keepAll(at + size, at + from);
     return at;
+  }
+
+  /** Keeps free bytes as blocks of sizes that there are. */
+  #keepAll(start: number, end: number): void {
+    for (let at = start; at < end; ) {
+      const piece = largestSize(end - at);
+      this.#keep(at, piece);
+      at += piece;
+    }
+  }
+
+  /** Makes large blocks of free ones that lie side by side; false when there is nothing new to merge. */
+  #merge(): boolean {
+    if (this.#isMerged) {
+      return false;
+    }
+    this.#isMerged = true;
+    const blocks: { readonly at: number; readonly end: number }[] = [];
+    for (const [size, list] of this.#free) {
+      for (const at of list) {
+        blocks.push({ at, end: at + size });
+      }
+    }
+    blocks.sort((a, b) => a.at - b.at);
+    this.#free.clear();
+    for (let n = 0; n < blocks.length; ) {
+      const { at } = blocks[n];
+      let { end } = blocks[n];
+      for (n++; n < blocks.length && blocks[n].at === end; n++) {
+        end = blocks[n].end;
+      }
+      if (end === this.#next) {
+        this.#next = at;
+        this.#freeBytes -= end - at;
+      } else {
+        this.#keepAll(at, end);
+      }
+    }
+    return true;
   }
 }
 

@@ -70,7 +70,7 @@ export function addressBytes(text: string): Uint8Array | undefined {
     return undefined;
   }
   const out = new Uint8Array(V6_BYTES);
-  const bytes = new TextEncoder().encode(text);
+  const bytes = Buffer.from(text, "latin1");
   const length = readAddress(bytes, 0, bytes.length, PLAIN, out);
   return length === 0 ? undefined : out.subarray(0, length);
 }

@@ -261,5 +261,5 @@ function byRank(a: PointerRecord, b: PointerRecord): number {
 }
 
 function latin(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).latin1Slice();
 }
