@@ -30,8 +30,8 @@ export interface Sections {
 export interface Serving {
   /** Bytes that it may have. */
   readonly limit: number;
-  /** Seconds, for all records. Default: each its own. */
-  readonly ttl?: number;
+  /** Seconds, for all records; undefined: each its own. */
+  readonly ttl: number | undefined;
   /** Any number: where groups begin. */
   readonly turn: number;
   /** The size that our OPT names. */

@@ -85,16 +85,17 @@ export class Lookup {
     return Math.ceil(entry.ttl - (this.#parts.clock.now() - entry.storedMs) / 1000);
   }
 
-  /** Asks upstreams when the entry is near its end and asked for often. */
-  renewIfDue(entry: CacheEntry, key: string, question: () => UpstreamQuestion): void {
+  /** Whether the entry should be renewed now: it is near its end and asked for often. */
+  isDue(entry: CacheEntry, key: string): boolean {
     const now = this.#parts.clock.now();
-    if (!isDueForRenewal(entry, now, this.#rules) || now < entry.retryMs || this.#flights.has(key)) {
-      return;
-    }
-    if (this.#flights.size < this.#limits.forwards) {
-      this.#parts.stats.cachePrefetches++;
-      void this.#fly(key, question());
-    }
+    const isWanted = isDueForRenewal(entry, now, this.#rules) && now >= entry.retryMs;
+    return isWanted && !this.#flights.has(key) && this.#flights.size < this.#limits.forwards;
+  }
+
+  /** Asks upstreams for what is still in the cache. */
+  renew(key: string, question: UpstreamQuestion): void {
+    this.#parts.stats.cachePrefetches++;
+    void this.#fly(key, question);
   }
 
   /** The answer, from the cache or from upstreams. Never rejects. `client`: whose limit counts. */
@@ -102,7 +103,9 @@ export class Lookup {
     const { clock, stats } = this.#parts;
     const entry = this.fresh(key);
     if (entry !== undefined) {
-      this.renewIfDue(entry, key, () => question);
+      if (this.isDue(entry, key)) {
+        this.renew(key, question);
+      }
       return { packed: entry.packed, ttl: this.ttlOf(entry), isFailure: entry.kind === "failure" };
     }
     const stale = this.#stale(key);
@@ -158,7 +161,8 @@ export class Lookup {
 
   #refusal(client: string): Found | undefined {
     const { stats } = this.#parts;
-    if (stats.forwardWaiting >= this.#limits.forwards) {
+    // Renewals have no client that waits.
+    if (Math.max(stats.forwardWaiting, this.#flights.size) >= this.#limits.forwards) {
       stats.refusedTotal++;
       return REFUSED;
     }

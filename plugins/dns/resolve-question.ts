@@ -32,8 +32,8 @@ export const OPT_BYTES = 11;
 export const MAX_NAME_BYTES = 255;
 
 /**
- * A question as it came in. One object is used for all packets, so that reading allocates nothing; `copy` keeps one. The name is
- * in `bytes` from 12 to `nameEnd`.
+ * A question as it came in. One object may be used for all packets, so that reading allocates nothing. The name is in `bytes`
+ * from 12 to `nameEnd`; they are not copied.
  */
 export class Question {
   bytes: Uint8Array = new Uint8Array(0);
@@ -125,13 +125,6 @@ export class Question {
     this.dnssec = (bytes[at + 7] & 0x80) !== 0;
     return isVersionZero && at + OPT_BYTES + optionBytes <= length;
   }
-}
-
-/** A copy of the packet, read again: what outlives the call that brought it. */
-export function keepQuestion(question: Question): Question {
-  const kept = new Question();
-  kept.read(new Uint8Array(question.bytes.subarray(0, question.length)), question.length);
-  return kept;
 }
 
 /** A name on the wire, one character a byte, from text: "a.example.org", with or without a dot at its end. Lower case. Undefined: not a name. */

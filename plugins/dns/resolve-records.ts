@@ -51,6 +51,8 @@ const NAMES: Readonly<Record<number, readonly [before: number, count: number]>> 
 
 const NONE = new Uint8Array(0);
 const SOA_TAIL_BYTES = 20;
+/** A name has 127 labels at most, and nobody needs a pointer for each. */
+const MOST_JUMPS = 128;
 
 /** Takes a packet with one question apart. Undefined: it is broken. Costs what the packet is long; a name may point backwards only. */
 export function readMessage(bytes: Uint8Array, length: number): Message | undefined {
@@ -171,18 +173,18 @@ class Reader {
     let name = "";
     let at = this.#at;
     let lowest = at;
-    let hasJumped = false;
+    let jumps = 0;
     for (;;) {
       const size = at < this.#length ? bytes[at] : 0x80;
       if (size >= 0xc0) {
         const target = at + 1 < this.#length ? ((size & 0x3f) << 8) | bytes[at + 1] : lowest;
-        // Only backwards, and never into the header: so it ends.
-        if (target >= lowest || target < HEADER_BYTES) {
+        jumps++;
+        // Only backwards, never into the header, and not from pointer to pointer without end.
+        if (target >= lowest || target < HEADER_BYTES || jumps > MOST_JUMPS) {
           return this.#broken();
         }
-        if (!hasJumped) {
+        if (jumps === 1) {
           this.#at = at + 2;
-          hasJumped = true;
         }
         lowest = target;
         at = target;
@@ -194,7 +196,7 @@ class Reader {
       name += bytes.toString("latin1", at, at + 1 + size);
       at += size + 1;
       if (size === 0) {
-        if (!hasJumped) {
+        if (jumps === 0) {
           this.#at = at;
         }
         return name;

@@ -56,7 +56,9 @@ export function judge(message: Message, asked: Asked, at: { nowSeconds: number; 
   if (chain.isBad) {
     return { ...nothing, kind: "passing", answers, ttl: leastTtl(answers) };
   }
-  const kept = asked.dnssec ? [...chain.records, ...signatures(answers, chain.records)] : chain.records;
+  // Of all types the signatures are there already.
+  const kept =
+    asked.dnssec && asked.type !== TYPE.ANY ? [...chain.records, ...signatures(answers, chain.records)] : chain.records;
   const proofs = asked.dnssec ? message.authority.filter((record) => PROOFS.includes(record.type)) : [];
   if (chain.found) {
     const additional = addresses(message.additional, chain.records);

@@ -1,11 +1,11 @@
 import { Aliases } from "./alias-source.ts";
 import { isProbe, probeAnswer } from "./forward-loop.ts";
 import { ForwardRoutes, type ResolverLog, type RouteSite, type UpstreamState } from "./forward-routes.ts";
-import { emptyAnswer, type PackedAnswer, serveAnswer } from "./resolve-answer.ts";
+import { emptyAnswer, type PackedAnswer, type Serving, serveAnswer } from "./resolve-answer.ts";
 import { chased } from "./resolve-chase.ts";
 import { machineClock, type ResolveClock } from "./resolve-clock.ts";
 import { type Found, Lookup } from "./resolve-lookup.ts";
-import { CLASS_IN, keepQuestion, Question, RCODE, TYPE } from "./resolve-question.ts";
+import { CLASS_IN, Question, RCODE, TYPE } from "./resolve-question.ts";
 import { newStats, type ResolverStats } from "./resolve-stats.ts";
 import type { AliasOptions, CacheOptions, DnsSettings, ForwardRoute, LimitOptions } from "./settings.ts";
 import type { UpstreamQuestion } from "./upstream-packet.ts";
@@ -46,7 +46,7 @@ export interface Resolver {
   /** Live. */
   readonly stats: ResolverStats;
   /**
-   * Length of an alias' reply in `out`, or -1: there is none, or the packet is not an ordinary question. Allocates nothing.
+   * Length of an alias' reply in `out`, or -1: there is none, or the packet is not an ordinary question; -1 costs no allocation.
    */
   alias(query: Uint8Array, length: number, out: Uint8Array, overTcp: boolean): number;
   /** Length of a reply from the cache in `out`, or -1: `answer` has to be asked. */
@@ -74,6 +74,8 @@ const UPSTREAM_UDP_BYTES = 1_232;
 const LEAST_UDP_BYTES = 512;
 const MOST_TCP_BYTES = 65_535;
 const MOST_CNAMES = 11;
+/** TKEY, TSIG, IXFR, AXFR, MAILB and MAILA. */
+const FIRST_META_TYPE = 249;
 /** Questions that are under way when routes change still use the old ones. */
 const DRAIN_MS = 5_000;
 
@@ -86,6 +88,11 @@ class ForwardingResolver implements Resolver {
   #options: ResolverOptions;
   #aliases: Aliases;
   #routes: ForwardRoutes;
+  /** Used for every reply, so that none needs an object of its own. */
+  readonly #serving = { limit: 0, ttl: undefined, turn: 0, udpSize: 0, authoritative: false, recursion: false } as {
+    // A mutable copy of what is read-only for everybody else.
+    -readonly [Key in keyof Serving]: Serving[Key];
+  };
   #isClosed = false;
   #turn = 0;
 
@@ -116,13 +123,14 @@ class ForwardingResolver implements Resolver {
     if (
       found === undefined ||
       (found === "no such type" && this.#options.aliases.fallthrough) ||
-      isTransfer(question)
+      isNotForwarded(question.type)
     ) {
       return -1;
     }
     this.stats.aliasHits++;
     const packed = found === "no such type" ? table.nodata : found;
-    return this.#serve(packed, question, out, { limit: this.#limitOf(question, overTcp), authoritative: true });
+    const limit = this.#limitOf(question, overTcp);
+    return this.#serve(packed, question, out, { limit, authoritative: true, ttl: undefined });
   }
 
   cached(query: Uint8Array, length: number, out: Uint8Array, maxBytes: number): number {
@@ -135,31 +143,31 @@ class ForwardingResolver implements Resolver {
     if (entry === undefined) {
       return -1;
     }
-    this.#lookup.renewIfDue(entry, key, () => askedOf(question));
+    if (this.#lookup.isDue(entry, key)) {
+      this.#lookup.renew(key, askedOf(question));
+    }
     const ttl = this.#lookup.ttlOf(entry);
     return this.#serve(entry.packed, question, out, { limit: maxBytes, authoritative: false, ttl });
   }
 
   async answer(query: Uint8Array, from: AskedFrom): Promise<Uint8Array | undefined> {
     const question = new Question();
-    if (!question.read(query, query.length)) {
+    if (!question.read(new Uint8Array(query), query.length)) {
       return undefined;
     }
-    const kept = keepQuestion(question);
-    const found = await this.#find(kept, from.address);
-    return this.#reply(found, kept, { limit: from.maxBytes, authoritative: false });
+    const found = await this.#find(question, from.address);
+    return this.#reply(found, question, { limit: from.maxBytes, authoritative: false });
   }
 
   async chase(reply: Uint8Array, target: Uint8Array, query: Uint8Array, from: AskedFrom): Promise<Uint8Array> {
     const begun = new Uint8Array(reply);
     const question = new Question();
-    if (!question.read(query, query.length)) {
+    if (!question.read(new Uint8Array(query), query.length)) {
       return begun;
     }
-    const kept = keepQuestion(question);
     const next = new Question();
     // The same question, but for the target.
-    const forTarget = questionFor(target, kept);
+    const forTarget = questionFor(target, question);
     if (!next.read(forTarget, forTarget.length)) {
       return begun;
     }
@@ -168,8 +176,8 @@ class ForwardingResolver implements Resolver {
     if (found === undefined) {
       return begun;
     }
-    const packed = chased(begun, kept, next.name(), { ...found, maxCnames: this.#maxCnames });
-    return this.#reply({ packed, ttl: undefined }, kept, {
+    const packed = chased(begun, question, next.name(), { ...found, maxCnames: this.#maxCnames });
+    return this.#reply({ packed, ttl: undefined }, question, {
       limit: from.maxBytes,
       authoritative: (begun[2] & 0x04) !== 0,
     });
@@ -211,7 +219,7 @@ class ForwardingResolver implements Resolver {
     if (isProbe(name, question.type, this.#site.loopToken)) {
       return { packed: probeAnswer(name), ttl: 0 };
     }
-    const isRefused = question.klass !== CLASS_IN || isTransfer(question) || !this.#routes.has(name);
+    const isRefused = question.klass !== CLASS_IN || isNotForwarded(question.type) || !this.#routes.has(name);
     if (this.#isClosed || isRefused) {
       return { packed: emptyAnswer(isRefused ? RCODE.REFUSED : RCODE.SERVFAIL), ttl: 0 };
     }
@@ -254,16 +262,18 @@ class ForwardingResolver implements Resolver {
     packed: PackedAnswer,
     question: Question,
     out: Uint8Array,
-    how: { readonly limit: number; readonly authoritative: boolean; readonly ttl?: number },
+    how: Pick<Serving, "limit" | "authoritative" | "ttl">,
   ): number {
+    const serving = this.#serving;
+    serving.limit = how.limit;
+    serving.ttl = how.ttl;
+    serving.authoritative = how.authoritative;
+    serving.udpSize = this.#options.maxUdp;
+    serving.recursion = !this.#routes.isEmpty;
     this.#turn = (Math.imul(this.#turn, 1_664_525) + 1_013_904_223) >>> 0;
-    return serveAnswer(packed, question, out, {
-      ...how,
-      // The lower bits of such a sequence repeat soon.
-      turn: this.#turn >>> 8,
-      udpSize: this.#options.maxUdp,
-      recursion: !this.#routes.isEmpty,
-    });
+    // The lower bits of such a sequence repeat soon.
+    serving.turn = this.#turn >>> 8;
+    return serveAnswer(packed, question, out, serving);
   }
 
   #limitOf(question: Question, overTcp: boolean): number {
@@ -307,8 +317,9 @@ function questionFor(target: Uint8Array, question: Question): Uint8Array {
   return packet;
 }
 
-function isTransfer(question: Question): boolean {
-  return question.type === TYPE.AXFR || question.type === TYPE.IXFR;
+/** Types that are no types of data: none, OPT, keys and transfers; ANY is one. */
+function isNotForwarded(type: number): boolean {
+  return type === 0 || type === TYPE.OPT || (type >= FIRST_META_TYPE && type < TYPE.ANY);
 }
 
 function isSame(a: unknown, b: unknown): boolean {

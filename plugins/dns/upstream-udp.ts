@@ -94,10 +94,11 @@ export class UdpLines {
   #line(): Line {
     const at = this.#random.below(SOCKETS);
     const line = this.#lines[at];
-    if (line !== undefined && line.sent < SOCKET_PACKETS && this.#clock.now() - line.bornMs < SOCKET_LIFE_MS) {
+    const isOld = line !== undefined && this.#clock.now() - line.bornMs >= SOCKET_LIFE_MS;
+    if (line !== undefined && !line.isRetired && line.sent < SOCKET_PACKETS && !isOld) {
       return line;
     }
-    if (line !== undefined) {
+    if (line !== undefined && !line.isRetired) {
       line.isRetired = true;
       this.#retired.add(line);
       this.#closeIfDone(line);
