@@ -17,6 +17,9 @@ export interface CompleteTimes {
   readonly retryPeriodMs: number;
 }
 
+/** The times of client-go's own candidates. */
+export const DEFAULT_TIMES: CompleteTimes = { leaseDurationMs: 15_000, renewDeadlineMs: 10_000, retryPeriodMs: 2_000 };
+
 /** Candidates wait up to so many retry periods more, at random: they do not all come at once. As client-go. */
 export const JITTER_FACTOR = 1.2;
 
@@ -37,9 +40,9 @@ export function completeTimes(times: ElectionTimes): CompleteTimes {
 /** The times with defaults, unchecked. */
 export function withDefaultTimes(times: ElectionTimes): CompleteTimes {
   return {
-    leaseDurationMs: times.leaseDurationMs ?? 15_000,
-    renewDeadlineMs: times.renewDeadlineMs ?? 10_000,
-    retryPeriodMs: times.retryPeriodMs ?? 2_000,
+    leaseDurationMs: times.leaseDurationMs ?? DEFAULT_TIMES.leaseDurationMs,
+    renewDeadlineMs: times.renewDeadlineMs ?? DEFAULT_TIMES.renewDeadlineMs,
+    retryPeriodMs: times.retryPeriodMs ?? DEFAULT_TIMES.retryPeriodMs,
   };
 }
 

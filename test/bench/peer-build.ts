@@ -6,8 +6,8 @@ import { fileURLToPath } from "node:url";
 import { FairleadError } from "../../core/errors.ts";
 import { cacheFolder, exists, withLock } from "../cluster/build-cache.ts";
 
-/** Programs that Fairlead is compared with. */
-export type PeerName = "client-go" | "controller-runtime" | "kube-rs";
+/** Programs that Fairlead is compared with, or runs beside. */
+export type PeerName = "client-go" | "controller-runtime" | "kube-rs" | "lease-candidate";
 
 interface PeerSource {
   /** Files that make the program, the ones that pin versions included. Their hash is the key of the cache. */
@@ -24,6 +24,11 @@ const PEERS: Readonly<Record<PeerName, PeerSource>> = {
   },
   "controller-runtime": {
     files: ["go.mod", "go.sum", "main.go", "webapp.go"],
+    build: (source, out) =>
+      runTool("go", ["build", "-trimpath", "-ldflags", "-s -w", "-o", join(out, "peer"), "."], source, "go 1.26"),
+  },
+  "lease-candidate": {
+    files: ["go.mod", "go.sum", "main.go"],
     build: (source, out) =>
       runTool("go", ["build", "-trimpath", "-ldflags", "-s -w", "-o", join(out, "peer"), "."], source, "go 1.26"),
   },

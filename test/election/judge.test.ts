@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { AuditEntry } from "../cluster/audit-log.ts";
+import { judge } from "./judge.ts";
+
+const place = { namespace: "shop", lease: "fairlead", journal: "journal" };
+
+/** A request that the server took; `ms` is when it came, it took one. */
+function entry(
+  user: string,
+  resource: "leases" | "configmaps",
+  ms: number,
+  more: Partial<AuditEntry> = {},
+): AuditEntry {
+  const name = resource === "leases" ? "fairlead" : "journal";
+  return {
+    auditID: String(ms),
+    stage: "ResponseComplete",
+    verb: "update",
+    requestURI: `/apis/x/namespaces/shop/${resource}/${name}`,
+    user: { username: user },
+    objectRef: { resource, namespace: "shop", name },
+    responseStatus: { code: 200 },
+    requestReceivedTimestamp: new Date(ms).toISOString(),
+    stageTimestamp: new Date(ms + 1).toISOString(),
+    ...more,
+  };
+}
+
+test("a write of the holder is right, one after the lease was taken is not", () => {
+  const log = [
+    entry("a", "leases", 0),
+    entry("a", "configmaps", 10),
+    entry("b", "leases", 20),
+    entry("a", "configmaps", 30),
+    entry("b", "configmaps", 40),
+    entry("a", "leases", 50),
+    entry("a", "configmaps", 60),
+  ];
+  const { writes, changes, violations } = judge(log, place);
+  assert.deepEqual([writes, changes], [4, 3]);
+  assert.deepEqual(
+    violations.map(({ writer, holder }) => [writer, holder]),
+    [["a", "b"]],
+  );
+});
+
+test("what was refused, read, or is of something else does not count", () => {
+  const log = [
+    entry("a", "leases", 0, {
+      verb: "create",
+      requestURI: "/apis/x/namespaces/shop/leases",
+      objectRef: { resource: "leases", namespace: "shop" },
+    }),
+    entry("b", "leases", 10, { responseStatus: { code: 409 } }),
+    entry("b", "leases", 20, { verb: "get" }),
+    entry("b", "leases", 30, { objectRef: { resource: "leases", namespace: "shop", name: "other" } }),
+    entry("a", "configmaps", 40),
+    entry("b", "configmaps", 50, { responseStatus: { code: 403 } }),
+  ];
+  assert.deepEqual(judge(log, place), { writes: 1, changes: 1, violations: [] });
+});
