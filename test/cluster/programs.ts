@@ -6,7 +6,7 @@ import { FairleadError } from "../../core/errors.ts";
 import { cacheFolder, exists, publish, withLock } from "./build-cache.ts";
 import { sourceFolder } from "./source-folder.ts";
 
-/** Programs of the control plane and of a real node; helm, which a test installs our chart with; CoreDNS, which ours is compared with. */
+/** Programs of the control plane and of a real node; helm, which a test installs our chart with; CoreDNS, which ours is compared with, and Go's resolver, which asks it. */
 export type ProgramName =
   | "etcd"
   | "kube-apiserver"
@@ -17,7 +17,8 @@ export type ProgramName =
   | "kube-proxy"
   | "pause"
   | "helm"
-  | "coredns";
+  | "coredns"
+  | "go-resolver";
 
 /** Says what happens while it takes long. */
 export type Progress = (line: string) => void;
@@ -47,6 +48,7 @@ const MODULES: readonly GoModule[] = [
   { name: "pause", programs: { pause: "." } },
   { name: "helm", programs: { helm: "helm.sh/helm/v4/cmd/helm" } },
   { name: "coredns", programs: { coredns: "." } },
+  { name: "go-resolver", programs: { "go-resolver": "." } },
 ];
 
 const ALL_PROGRAMS: readonly ProgramName[] = [

@@ -20,6 +20,8 @@ export interface SendOptions {
   readonly raw?: boolean;
   /** No reply is expected: silence is told once later questions were answered. */
   readonly quiet?: boolean;
+  /** Longest wait. Default 8,000. */
+  readonly deadlineMs?: number;
 }
 
 const DEADLINE_MS = 8_000;
@@ -62,11 +64,7 @@ export async function askUntil(
   }
 }
 
-async function sendUdp(
-  server: DnsAddress,
-  bytes: Uint8Array,
-  options: SendOptions & { readonly deadlineMs?: number },
-): Promise<Reply> {
+async function sendUdp(server: DnsAddress, bytes: Uint8Array, options: SendOptions): Promise<Reply> {
   const socket: UdpSocket = createSocket(server.address.includes(":") ? "udp6" : "udp4");
   const limit = AbortSignal.timeout(options.deadlineMs ?? DEADLINE_MS);
   try {
@@ -106,7 +104,7 @@ function nextDatagram(socket: UdpSocket, limit: AbortSignal): Promise<Buffer | u
 
 async function sendTcp(server: DnsAddress, bytes: Uint8Array, options: SendOptions): Promise<Reply> {
   const socket = connect(server.port, server.address);
-  const limit = AbortSignal.timeout(DEADLINE_MS);
+  const limit = AbortSignal.timeout(options.deadlineMs ?? DEADLINE_MS);
   limit.addEventListener("abort", () => socket.destroy(new Error(`no reply by TCP from port ${server.port}`)));
   try {
     await once(socket, "connect");

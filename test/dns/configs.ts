@@ -57,7 +57,7 @@ export function pluginOptions(name: ConfigName, port: number, setUp: SetUp = {})
     ptr: "endpoints",
     namespaces: { allow: EXPOSED },
     ...options,
-    ...(forwards ? { forward: [{ zone: ".", to: [setUp.upstream] }] } : {}),
+    ...(forwards ? { forward: [{ zone: ".", to: [setUp.upstream] }], cache: { positive: 30, negative: 30 } } : {}),
   };
 }
 

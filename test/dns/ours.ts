@@ -5,9 +5,7 @@ import { pluginOptions, type SetUp } from "./configs.ts";
 import { decodeMessage } from "./message.ts";
 
 /** Our plugin, running on a controller of its own in this process. */
-export interface Ours extends DnsAddress, AsyncDisposable {
-  readonly controller: ReturnType<typeof createController>;
-}
+export type Ours = DnsAddress & AsyncDisposable;
 
 /** How it is started. */
 export interface OursOptions {
@@ -50,7 +48,7 @@ export async function startOurs({ port, kubeconfig, options, reachable = true }:
     throw error;
   }
   started.catch(() => undefined); // Stopped before it was ready: that is what the set-up without a cluster is for.
-  return { ...server, controller, [Symbol.asyncDispose]: stop };
+  return { ...server, [Symbol.asyncDispose]: stop };
 }
 
 /** The same for one of the set-ups of the cases. */

@@ -1,0 +1,3 @@
+module fairlead.example.org/test/cluster/go-resolver
+
+go 1.26.0
