@@ -8,8 +8,10 @@ export interface BenchOptions {
   readonly quick: boolean;
   /** Shape of the seeded cluster. */
   readonly shape: "small" | "seed" | "large";
-  /** Programs that "core" measures; empty for all. */
+  /** Programs that "core" measures, or parts of the names of those that "dns" does; empty for all. */
   readonly only: readonly string[];
+  /** Of "dns": broken packets instead of figures. */
+  readonly fuzz: boolean;
   /** Says one line about how far the bench is. */
   readonly progress: (line: string) => void;
 }

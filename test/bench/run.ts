@@ -19,7 +19,9 @@ ${BENCHES.map((bench) => `  ${bench.name.padEnd(12)} ${bench.summary}`).join("\n
   --runs N        interleaved runs of each program; the middle one counts (default ${DEFAULT_RUNS}, ${QUICK_RUNS} with --quick)
   --quick         short phases: shows that a bench works, not for figures to publish
   --shape NAME    small, seed or large: the cluster of "core" (default seed)
-  --only NAME     of "core" only this program (may be given several times): client-go, kube-rs, thread, inline
+  --only NAME     of "core" only this program (may be given several times): client-go, kube-rs, thread, inline;
+                  of "dns" only servers whose name has this in it
+  --fuzz          of "dns": 10 million broken packets instead of figures
   --write         put the results into ${PAGE} (faults: docs/reference/faults.md)
   --output json   print one JSON object with all that was measured, and progress to stderr
   --help          this text
@@ -96,6 +98,7 @@ function readRequest(argv: readonly string[]): Request | string {
       quick: { type: "boolean" },
       shape: { type: "string", default: "seed" },
       only: { type: "string", multiple: true, default: [] },
+      fuzz: { type: "boolean", default: false },
       write: { type: "boolean" },
       output: { type: "string", default: "text" },
       help: { type: "boolean" },
@@ -130,7 +133,7 @@ function readRequest(argv: readonly string[]): Request | string {
   const progress = (line: string): void => console.error(`${new Date().toISOString().slice(11, 19)} ${line}`);
   return {
     benches,
-    options: { runs, quick, shape, only: values.only, progress },
+    options: { runs, quick, shape, only: values.only, fuzz: values.fuzz, progress },
     write: values.write === true,
     json: values.output === "json",
   };
