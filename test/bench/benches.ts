@@ -52,6 +52,11 @@ export const BENCHES: readonly Bench[] = [
     title: "Inventory",
     file: "inventory",
   }),
+  {
+    name: "dns",
+    summary: "answers a second, latency, start and memory of the dns plugin beside CoreDNS, with dnsperf",
+    run: async (options) => (await import("./dns.ts")).benchDns(options),
+  },
   childBench({
     name: "fuzz",
     summary: "10 million broken inputs to the decoders",
