@@ -72,7 +72,7 @@ const pod = (name: string, ip: string, more = {}): TestObject => ({
   kind: "Pod",
   metadata: { name, namespace: "shop" },
   spec: { nodeName: "node-1", ...more },
-  status: { podIP: ip, podIPs: [{ ip }] },
+  status: { podIPs: [{ ip }] },
 });
 
 // What may happen to a small cluster.

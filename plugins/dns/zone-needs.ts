@@ -17,7 +17,7 @@ export const zoneNeeds = {
     "ports.protocol",
     "ports.port",
   ],
-  pods: ["podIP", "podIPs.ip", "hostNetwork", "nodeName"],
+  pods: ["podIPs.ip", "hostNetwork", "nodeName"],
   nodes: ["addresses.type", "addresses.address"],
 } as const;
 

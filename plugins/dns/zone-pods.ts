@@ -24,9 +24,7 @@ export class ZonePods {
 
   /** Keys of what a pod, as it is or was, has a part in: namespace and address. */
   keysOf(pod: PodView): string[] {
-    const { podIP, podIPs } = pod.status;
-    const addresses = podIPs.length > 0 ? podIPs.map(({ ip }) => ip) : [podIP];
-    return addresses.flatMap((ip) => (ip ? [`${pod.metadata.namespace}${SEPARATOR}${ip}`] : []));
+    return pod.status.podIPs.flatMap(({ ip }) => (ip ? [`${pod.metadata.namespace}${SEPARATOR}${ip}`] : []));
   }
 
   /** A pod was deleted: its address is still its own for a while. */
