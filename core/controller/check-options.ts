@@ -31,9 +31,10 @@ const OPTIONS: Checks = {
   cluster: isObject,
   kinds: areKinds,
   plugins: arePlugins,
+  controllers: areControllers,
   dryRun: isBoolean,
-  namespaces: object({ allow: areTexts, deny: areTexts }),
   leaderElection: isElection,
+  namespaces: object({ allow: areTexts, deny: areTexts }),
   ingest: oneOf("thread", "inline"),
   maxBytes: () => undefined, // the store tells its range
   log: methods("a logger", ["debug", "info", "warn", "error"]),
@@ -153,6 +154,14 @@ function arePlugins(value: unknown): string | undefined {
   return problems.length === 0 ? undefined : `right: ${problems.join("; ")}`;
 }
 
+function areControllers(value: unknown): string | undefined {
+  const isDefinition = (one: unknown): boolean =>
+    typeof one === "object" && one !== null && "sources" in one && "reconcile" in one && "concurrency" in one;
+  return Array.isArray(value) && value.every(isDefinition)
+    ? undefined
+    : 'a list of controllers that end in .reconcile(…), as of "fairlead/reconcile"';
+}
+
 function oneOf(...words: readonly string[]): Check {
   return (value) =>
     words.some((word) => word === value) ? undefined : expected(words.map((word) => `"${word}"`).join(" or "), value);
@@ -165,15 +174,6 @@ function methods(what: string, names: readonly string[]): Check {
   };
 }
 
-function memberOf(value: unknown, name: string): unknown {
-  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
-}
-
-function object(checks: Checks): Check {
-  return (value) => {
-    const problem = isObject(value);
-    // Known to be an object by the check before.
-    const inner = problem === undefined ? [...problemsOf(value as object, checks, "")] : [];
 const ELECTION: Checks = {
   enabled: isBoolean,
   lease: (name) => nameProblem("a name", name),
@@ -195,6 +195,15 @@ function isElection(value: unknown): string | undefined {
   return problems.length === 0 ? undefined : `right: ${problems.join("; ")}`;
 }
 
+function memberOf(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
+}
+
+function object(checks: Checks): Check {
+  return (value) => {
+    const problem = isObject(value);
+    // Known to be an object by the check before.
+    const inner = problem === undefined ? [...problemsOf(value as object, checks, "")] : [];
     return inner.length === 0 ? problem : `right: ${inner.join("; ")}`;
   };
 }

@@ -5,6 +5,7 @@ import type { HookBoard } from "../hooks/hook-board.ts";
 import type { AnyKind } from "../kinds/kind.ts";
 import type { ClusterAccess } from "../kube/access.ts";
 import { createKubeClient, type KubeClient } from "../kube/client.ts";
+import type { RestMeter } from "../kube/counted-transport.ts";
 import { connect, type HttpTransport } from "../kube/http-transport.ts";
 import type { Logger } from "../log.ts";
 import type { Store } from "../store/create-store.ts";
@@ -27,6 +28,9 @@ export interface ControllerPluginsParts {
   readonly store: Store;
   readonly log: Logger;
   readonly notices: NoticeBoard;
+  /** Undefined where nobody is elected. */
+  readonly leadership: WatchedLeadership | undefined;
+  readonly rest: RestMeter;
   readonly follow: (kinds: readonly AnyKind[]) => Promise<void>;
   readonly loaded: (kinds: readonly AnyKind[]) => Promise<void>;
 }
@@ -54,15 +58,15 @@ export function openControllerPlugins(parts: ControllerPluginsParts): Controller
     notices,
     client: async () => {
       transport ??= connect(access, { warn: (detail, facts) => log.warn({ ...facts, detail }, "connection") });
-      client ??= createKubeClient(transport);
+      client ??= createKubeClient(parts.rest.count(transport));
       return client;
     },
     dryRun: options.dryRun === true,
+    leadership: parts.leadership,
     namespaces: namespacesOf(options.namespaces),
     createRunner: (runner, board) => createRunner(runner, board),
     task: async (plugin, module, input, task) => {
       tasks ??= openTaskPool();
-    leadership: parts.leadership,
       return await (await tasks).run(plugin, module, input, task);
     },
     kinds: options.kinds ?? [],

@@ -5,18 +5,22 @@ import { type AnyKind, mergeKinds } from "../kinds/kind.ts";
 import type { RowPlan } from "../kinds/plan.ts";
 import type { ClusterAccess, ClusterSource } from "../kube/access.ts";
 import { resolveCluster } from "../kube/cluster-config.ts";
+import type { RestMeter } from "../kube/counted-transport.ts";
 import { type Logger, silentLogger } from "../log.ts";
+import type { ControllerDefinition } from "../reconcile/controller.ts";
+import type { HostedController, ReconcileHost } from "../reconcile/run-host.ts";
 import { createStore, type Store } from "../store/create-store.ts";
 import { narrowReader } from "../store/narrow-reader.ts";
 import type { ChangeListener, StoreReader, Subscription } from "../store/reader.ts";
+import { type Clock, realClock } from "../watch/clock.ts";
 import { type Ingest, type IngestFigures, startIngest } from "../watch/ingest.ts";
 import { type RetryOptions, retryLimits } from "../watch/limits.ts";
 import { checkOptions, checkPluginList } from "./check-options.ts";
-import { type Clock, realClock } from "../watch/clock.ts";
+import type { ControllerElection, LeaderElectionOptions } from "./controller-election.ts";
 import type { ControllerPlugins } from "./controller-plugins.ts";
+import type { ControllerReconcile } from "./controller-reconcile.ts";
 import type { ControllerFigures, FigureOptions } from "./figures.ts";
 import type { HealthReport } from "./health.ts";
-import type { ControllerElection, LeaderElectionOptions } from "./controller-election.ts";
 import { untilLoaded } from "./load.ts";
 import { NoticeBoard, type Notices } from "./notices.ts";
 import { checkPlugin } from "./plugin-check.ts";
@@ -35,19 +39,21 @@ export interface ControllerOptions<Kinds extends readonly AnyKind[] = readonly A
   readonly kinds?: Kinds | undefined;
   /** Plugins, or plugins with their options and how to run them. What they need is followed beside `kinds`. */
   readonly plugins?: readonly (AnyPlugin | PluginEntry)[] | undefined;
-  /** Whatever plugins write is checked by the server, but not stored. Default false. */
+  /** Controllers, as `controller` of "fairlead/reconcile" makes them. What they look at is followed beside `kinds`. */
+  readonly controllers?: readonly ControllerDefinition[] | undefined;
+  /** Whatever plugins and controllers write is checked by the server, but not stored. Default false. */
   readonly dryRun?: boolean | undefined;
+  /**
+   * One of several processes leads: plugins write, and run their hook `leading`, only there. All keep their caches warm.
+   * Default: no election, every process leads.
+   */
+  readonly leaderElection?: LeaderElectionOptions | undefined;
   /** Namespaces by glob; deny wins. Default: all, by cluster-wide watches. */
   readonly namespaces?: { readonly allow?: readonly string[]; readonly deny?: readonly string[] } | undefined;
   /** Where watches are read and decoded: a thread of their own (default), or the calling thread. */
   readonly ingest?: "thread" | "inline" | undefined;
   /** Bytes of records that the store may hold; objects above are refused and counted. Default 268435456. */
   readonly maxBytes?: number | undefined;
-  /**
-   * One of several processes leads: plugins write, and run their hook `leading`, only there. All keep their caches warm.
-   * Default: no election, every process leads.
-   */
-  readonly leaderElection?: LeaderElectionOptions | undefined;
   /** Any pino logger. Default: silent. */
   readonly log?: Logger | undefined;
   /** How long `start` waits for the caches to be complete, milliseconds. Default 60000; 0 waits for ever. */
@@ -95,6 +101,10 @@ export interface Controller<Kinds extends readonly AnyKind[] = readonly AnyKind[
    * plugins are as before. Throws CONTROLLER_NOT_STARTED, CONTROLLER_STOPPED.
    */
   reload(plugins: readonly (AnyPlugin | PluginEntry)[]): Promise<void>;
+  /** The controllers that reconcile, those of plugins among them. Empty before `start`. */
+  controllers(): readonly HostedController[];
+  /** Whether this process leads, at this moment. Always true where nobody is elected and the controller runs. */
+  readonly isLeader: boolean;
   /** Services of plugins: `controller.services.use<Inventory>("inventory")`. Calls reject with SERVICE_*. */
   readonly services: { use<H extends HandlersOf<H>>(name: string): ServiceOf<H> };
   /** Tells what happens to plugins and kinds. */
@@ -117,6 +127,20 @@ export function createController<const Kinds extends readonly AnyKind[] = readon
   options: ControllerOptions<Kinds>,
 ): Controller<Kinds> {
   return new ClusterController(options);
+}
+
+/** What tests put in the place of the machine's. */
+export interface ControllerParts {
+  /** The time of controllers. */
+  readonly clock?: Clock | undefined;
+}
+
+/** As `createController`, with parts of a test's own. */
+export function controllerWith<const Kinds extends readonly AnyKind[] = readonly []>(
+  options: ControllerOptions<Kinds>,
+  parts: ControllerParts,
+): Controller<Kinds> {
+  return new ClusterController(options, parts);
 }
 
 /** What plugins need that were given as objects; modules are not loaded before `start`. */
@@ -150,6 +174,9 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
   readonly notices: NoticeBoard;
   readonly services: Controller["services"];
   readonly #options: ControllerOptions<Kinds>;
+  readonly #parts: ControllerParts;
+  /** The embedder's kinds, and those of its controllers. */
+  readonly #ownKinds: readonly AnyKind[];
   readonly #log: Logger;
   readonly #store: Store<Kinds>;
   readonly #problems = new Problems();
@@ -158,6 +185,10 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
   #followed: readonly AnyKind[];
   #access: ClusterAccess | undefined;
   #ingest: Ingest | undefined;
+  #election: ControllerElection | undefined;
+  #rest: RestMeter | undefined;
+  #reconcile: Promise<ControllerReconcile> | undefined;
+  #host: ReconcileHost | undefined;
   #plugins: ControllerPlugins | undefined;
   #figures: ControllerFigures | undefined;
   #starting: Promise<void> | undefined;
@@ -264,6 +295,15 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
     return await (await this.#figureSide()).metrics();
   }
 
+  controllers(): readonly HostedController[] {
+    return this.#host?.controllers() ?? [];
+  }
+
+  get isLeader(): boolean {
+    const isRunning = this.#access !== undefined && !this.#stopping.signal.aborted;
+    return isRunning && (isElected(this.#options) ? this.#election?.isLeader === true : true);
+  }
+
   get statusUrl(): string | undefined {
     return this.#figures?.statusUrl;
   }
@@ -282,6 +322,7 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
     await this.#startFigures();
     this.#access = await resolveCluster(this.#options.cluster);
     this.#throwIfStopped();
+    await this.#openElection(this.#access);
     const host = plugins === undefined ? undefined : (await this.#openPlugins()).host;
     await host?.load(plugins ?? []);
     this.#throwIfStopped();
@@ -305,6 +346,62 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
     await this.#untilLoaded(this.#followed, this.#stopping.signal);
     await host?.follow();
     this.#throwIfStopped();
+    await this.#runControllers();
+    this.#throwIfStopped();
+    // Whoever leads has complete caches.
+    this.#election?.start();
+  }
+
+  async #runControllers(): Promise<void> {
+    const { controllers = [] } = this.#options;
+    if (controllers.length > 0) {
+      const host = await this.#openReconcile();
+      for (const definition of controllers) {
+        host.run(definition);
+      }
+    }
+  }
+
+  /** Loaded only where somebody reconciles. */
+  async #openReconcile(): Promise<ReconcileHost> {
+    if (this.#access === undefined) {
+      throw notStarted();
+    }
+    this.#reconcile ??= this.#makeReconcile(this.#access);
+    const { host } = await this.#reconcile;
+    this.#throwIfStopped();
+    this.#host = host;
+    return host;
+  }
+
+  async #makeReconcile(access: ClusterAccess): Promise<ControllerReconcile> {
+    const { openControllerReconcile } = await import("./controller-reconcile.ts");
+    return openControllerReconcile({
+      access,
+      store: this.#store.reader(),
+      clock: this.#parts.clock ?? realClock,
+      log: this.#log,
+      dryRun: this.#options.dryRun === true,
+      leadership: this.#election,
+      board: this.#plugins?.host.board,
+      rest: await this.#restMeter(access),
+    });
+  }
+
+  async #restMeter(access: ClusterAccess): Promise<RestMeter> {
+    const { RestMeter } = await import("../kube/counted-transport.ts");
+    this.#rest ??= new RestMeter(access.server);
+    return this.#rest;
+  }
+
+  async #openElection(access: ClusterAccess): Promise<void> {
+    if (!isElected(this.#options)) {
+      return;
+    }
+    const { ControllerElection } = await import("./controller-election.ts");
+    this.#throwIfStopped();
+    const { leaderElection: options = {} } = this.#options;
+    this.#election = new ControllerElection({ options, access, log: this.#log, notices: this.notices });
   }
 
   /** Loaded only where somebody asks for health or metrics. */
@@ -316,13 +413,15 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
       levelOf: this.#options.log,
       store: this.store,
       ingest: () => this.#ingest,
+      election: () => this.#election,
+      reconcile: () => this.#host?.figures() ?? [],
+      rest: () => this.#rest,
       plugins: () => this.#plugins,
       isStopping: () => this.#stopping.signal.aborted,
     });
     return this.#figures;
   }
 
-    await this.#openElection(this.#access);
   async #startFigures(): Promise<void> {
     const { status, metrics, statisticsEveryMs } = this.#options;
     if (status !== undefined || metrics !== undefined || (statisticsEveryMs ?? 0) > 0) {
@@ -335,6 +434,7 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
     if (this.#access === undefined) {
       throw notStarted();
     }
+    const rest = await this.#restMeter(this.#access);
     this.#throwIfStopped();
     this.#plugins ??= openControllerPlugins({
       options: this.#options,
@@ -342,6 +442,8 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
       store: this.#store,
       log: this.#log,
       notices: this.notices,
+      leadership: this.#election,
+      rest,
       follow: (kinds) => this.#follow(kinds),
       loaded: async (kinds) => {
         try {
@@ -418,9 +520,13 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
   async #stop(): Promise<void> {
     this.#options.signal?.removeEventListener("abort", this.#onAbort);
     this.#stopping.abort();
+    // Controllers first: those of plugins end with their plugins.
+    await this.#reconcile?.then(({ stop }) => stop()).catch(() => {}); // told to whoever opened it
     // While the store is still followed; this also ends a start that waits for a plugin.
     await this.#plugins?.stop();
     await this.#starting?.catch(() => {}); // told to whoever called start()
+    // Last of what writes: nothing is under way any more when another one may lead.
+    await this.#election?.stop();
     await this.#ingest?.stop();
     // Probes are answered to the end.
     await this.#figures?.stop();
@@ -432,8 +538,14 @@ function plansOf(kinds: readonly AnyKind[]): RowPlan[] {
   return kinds.map((kind) => kind.plan());
 }
 
+function ownKindsOf({ kinds = [], controllers = [] }: ControllerOptions): readonly AnyKind[] {
+  return [...kinds, ...controllers.flatMap((definition) => definition.kinds)];
+}
+
+function isElected({ leaderElection }: ControllerOptions): boolean {
+  return leaderElection !== undefined && leaderElection.enabled !== false;
+}
+
 function notStarted(): FairleadError {
   return new FairleadError("CONTROLLER_NOT_STARTED", "the controller has not been started; await start() first");
 }
-    // Last of what writes: nothing is under way any more when another one may lead.
-    await this.#election?.stop();

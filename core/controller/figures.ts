@@ -30,6 +30,8 @@ export interface FigureSite {
   election: FigureSources["election"];
   /** Undefined where there are none, or not yet. */
   plugins(): ControllerPlugins | undefined;
+  reconcile: FigureSources["reconcile"];
+  rest: FigureSources["rest"];
   isStopping(): boolean;
 }
 
@@ -49,9 +51,11 @@ export class ControllerFigures {
     this.#sources = {
       store: site.store,
       ingest: () => site.ingest(),
-      plugins: () => pluginFiguresOf(site.plugins()),
-    };
       election: () => site.election(),
+      plugins: () => pluginFiguresOf(site.plugins()),
+      reconcile: () => site.reconcile(),
+      rest: () => site.rest(),
+    };
     this.#health = new Health(this.#sources, site.isStopping, site.options.health);
   }
 

@@ -1,6 +1,7 @@
 import type { ElectionFigures } from "../election/election.ts";
 import { messageOf } from "../errors.ts";
 import type { HookAsk } from "../hooks/hook-board.ts";
+import type { ReconcileFigures } from "../reconcile/reconcile-figures.ts";
 import { KIND_PHASES } from "./metric-names.ts";
 import type { FigureSources } from "./metrics-sources.ts";
 import type { PluginInfo } from "./plugin-entry.ts";
@@ -77,6 +78,8 @@ export class Health {
         ? { name: "shutdown", ok: false, live: false, detail: "the controller is being stopped" }
         : { name: "shutdown", ok: true, live: false },
       this.#ingestCheck(),
+      ...this.#electionChecks(),
+      ...this.#sources.reconcile().map(reconcileCheck),
       ...store.kinds.map((name) => kindCheck(name, store.status(name), { nowMs: Date.now(), staleAfterSeconds })),
       ...(plugins()?.infos() ?? []).map(pluginCheck),
       ...this.#embeddersChecks(),
@@ -91,14 +94,14 @@ export class Health {
     }
   }
 
-  #ingestCheck(): HealthCheck {
-    const ingest = this.#sources.ingest();
-    if (ingest === undefined) {
   #electionChecks(): readonly HealthCheck[] {
     const election = this.#sources.election();
     return election === undefined ? [] : [electionCheck(election.figures())];
   }
 
+  #ingestCheck(): HealthCheck {
+    const ingest = this.#sources.ingest();
+    if (ingest === undefined) {
       return { name: "ingest", ok: false, live: false, detail: "it has not been started yet" };
     }
     const { failure } = ingest;
@@ -135,6 +138,45 @@ export function kindCheck(
     return not(`not known to be current for ${staleSeconds} s (${phase.replace("_", " ")})`);
   }
   return { name, ok: true, live: false };
+}
+
+/** Decides whether a controller reconciles. One that waits for a lease does what it should. */
+export function reconcileCheck({
+  controller,
+  state,
+  overdue,
+}: Pick<ReconcileFigures, "controller" | "state" | "overdue">): HealthCheck {
+  const name = `controller/${controller}`;
+  if (state === "syncing") {
+    return { name, ok: false, live: false, detail: "its kinds are not complete" };
+  }
+  if (overdue > 0) {
+    return { name, ok: false, live: false, detail: `${overdue} reconciles are over their deadline and do not end` };
+  }
+  return { name, ok: true, live: false };
+}
+
+/** Decides whether an election goes on: to lead or to follow is both well, to hear nothing of the lease is not. */
+export function electionCheck(
+  figures: Pick<ElectionFigures, "isLeader" | "leader" | "silentMs" | "failures" | "problem"> & {
+    readonly leaseDurationMs: number;
+  },
+): HealthCheck {
+  const { isLeader, leader, silentMs, failures, problem, leaseDurationMs } = figures;
+  const name = "leader-election";
+  if (failures > 0 && silentMs > leaseDurationMs) {
+    const why = problem === undefined ? "" : `: ${problem.message} (${problem.code})`;
+    return {
+      name,
+      ok: false,
+      live: false,
+      detail: `the lease was not reached for ${Math.round(silentMs / 1000)} s${why}`,
+    };
+  }
+  if (isLeader) {
+    return { name, ok: true, live: false, detail: "leading" };
+  }
+  return { name, ok: true, live: false, detail: leader === "" ? "nobody leads" : `following ${leader}` };
 }
 
 /** Decides whether a plugin does its work; one that is not required only leaves a remark. */

@@ -38,7 +38,7 @@ export interface GateFigures {
 export interface KubeGateOptions {
   /** Connects when it is first called. */
   readonly client: () => Promise<KubeClient>;
-  readonly board: HookBoard;
+  readonly board: Pick<HookBoard, "isTapped" | "call">;
   readonly log: Logger;
   readonly clock: Clock;
 }

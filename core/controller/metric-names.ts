@@ -6,6 +6,7 @@ import type { KindStats } from "../store/reader.ts";
 import type { KindStatus } from "../store/store.ts";
 import type { IngestFigures } from "../watch/ingest.ts";
 import type { GateFigures } from "./kube-gate.ts";
+import { RECONCILE_METRICS } from "./metric-names-reconcile.ts";
 import type { MetricSample } from "./metrics-plugins.ts";
 import type { MetricSnapshot, ThreadState } from "./metrics-sources.ts";
 import type { PluginState } from "./plugin-entry.ts";
@@ -13,7 +14,7 @@ import type { PluginState } from "./plugin-entry.ts";
 /** One metric: what it is called, what it means, and how to read it from the figures of one moment. */
 export interface MetricDefinition {
   readonly name: string;
-  readonly type: "counter" | "gauge";
+  readonly type: "counter" | "gauge" | "histogram";
   readonly help: string;
   readonly unit: string;
   /** Without "controller", which all have where two controllers share a registry. */
@@ -127,7 +128,6 @@ function ofKube(name: string, help: string, value: (figures: Readonly<GateFigure
   };
 }
 
-function ofLoop(told: Told, value: (loop: { longestMs: number; p99Ms: number }) => number): MetricDefinition {
 /** As client-go labels its own. */
 function ofElection(told: Told, value: (election: ElectionFigures) => number): MetricDefinition {
   return {
@@ -138,6 +138,7 @@ function ofElection(told: Told, value: (election: ElectionFigures) => number): M
   };
 }
 
+function ofLoop(told: Told, value: (loop: { longestMs: number; p99Ms: number }) => number): MetricDefinition {
   return {
     ...told,
     labels: [],
@@ -380,7 +381,6 @@ export const METRIC_GROUPS: readonly MetricGroup[] = [
     ],
   },
   {
-  {
     about: "Leader election",
     metrics: [
       ofElection(
@@ -422,6 +422,7 @@ export const METRIC_GROUPS: readonly MetricGroup[] = [
     ],
   },
   ...RECONCILE_METRICS,
+  {
     about: "Main loop",
     metrics: [
       ofLoop(

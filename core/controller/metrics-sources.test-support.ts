@@ -1,3 +1,7 @@
+import { RestMeter } from "../kube/counted-transport.ts";
+import type { Transport } from "../kube/transport.ts";
+import { WorkQueue } from "../queue/work-queue.ts";
+import { ReconcileCounts } from "../reconcile/reconcile-figures.ts";
 import type { StoreStats } from "../store/reader.ts";
 import type { KindStatus } from "../store/store.ts";
 import type { IngestFigures } from "../watch/ingest.ts";
@@ -105,6 +109,31 @@ export function ingestSource(
   return { ingest: () => ingest };
 }
 
+/** A controller that has reconciled once, with one request. */
+export function reconcileSource(): Pick<FigureSources, "reconcile" | "rest"> {
+  const rest = new RestMeter("https://127.0.0.1:6443");
+  const transport = rest.count<Transport>({
+    open: (_request, sink) => {
+      sink.head({ status: 200, headers: {} });
+      return { cancel: () => {}, pause: () => {}, resume: () => {} };
+    },
+    reset: () => {},
+    close: async () => {},
+  });
+  transport.open(
+    { method: "GET", path: "/version" },
+    { head: () => {}, data: () => {}, end: () => {}, fail: () => {} },
+  );
+  const queue = new WorkQueue();
+  queue.add("shop/cart");
+  queue.take();
+  const counts = new ReconcileCounts();
+  counts.results.success++;
+  counts.seconds.observe(0.01);
+  const figures = { state: "running", concurrency: 10, active: 1, overdue: 0, counts } as const;
+  return { reconcile: () => [{ controller: "webapp", ...figures, queue: queue.figures() }], rest: () => rest };
+}
+
 /** An election that this process has won. */
 export function electionSource(
   more: Partial<ReturnType<NonNullable<ReturnType<FigureSources["election"]>>["figures"]>> = {},
@@ -135,6 +164,9 @@ export function figureSources(
   return {
     store: { kinds: Object.keys(kinds), status: (kind) => kinds[String(kind)], stats: () => STATS },
     ingest: () => undefined,
+    election: () => undefined,
+    reconcile: () => [],
+    rest: () => undefined,
     plugins: () => undefined,
     ...ingestSource(),
     ...more,

@@ -2,6 +2,8 @@ import type { ThreadFigures } from "../../sandbox/thread.ts";
 import type { ElectionFigures } from "../election/election.ts";
 import type { HookAsk } from "../hooks/hook-board.ts";
 import type { HookFigure } from "../hooks/tap-meter.ts";
+import type { RestFigures } from "../kube/counted-transport.ts";
+import type { ReconcileFigures } from "../reconcile/reconcile-figures.ts";
 import type { StoreReader, StoreStats } from "../store/reader.ts";
 import type { KindStatus } from "../store/store.ts";
 import type { Ingest, IngestFigures } from "../watch/ingest.ts";
@@ -30,10 +32,14 @@ export interface FigureSources {
   readonly store: Pick<StoreReader, "kinds" | "status" | "stats">;
   /** Undefined before `start`. */
   ingest(): Pick<Ingest, "mode" | "restarts" | "figures" | "failure"> | undefined;
-  /** Undefined where there are none. */
-  plugins(): PluginFigures | undefined;
   /** Undefined where nobody is elected. */
   election(): { figures(): ElectionFigures & { readonly leaseDurationMs: number } } | undefined;
+  /** Undefined where there are none. */
+  plugins(): PluginFigures | undefined;
+  /** Of each controller that reconciles. */
+  reconcile(): readonly ReconcileFigures[];
+  /** Requests that were made for controllers and plugins; undefined before the first. */
+  rest(): RestFigures | undefined;
 }
 
 /** What the plugins of a controller tell of themselves. */
@@ -59,13 +65,15 @@ export interface MetricSnapshot {
   readonly kinds: readonly { readonly name: string; readonly status: KindStatus }[];
   readonly store: StoreStats;
   readonly ingest: IngestFigures | undefined;
+  readonly election: ElectionFigures | undefined;
   readonly threads: readonly (Omit<ThreadInfo, "figures"> & { readonly figures: ThreadFigures | undefined })[];
   readonly plugins: readonly PluginInfo[];
+  readonly reconcile: readonly ReconcileFigures[];
+  readonly rest: RestFigures | undefined;
   readonly hooks: readonly HookFigure[];
   readonly failures: ReadonlyMap<string, number>;
   readonly kube: ReadonlyMap<string, Readonly<GateFigures>>;
   readonly droppedSamples: ReadonlyMap<string, number>;
-  readonly election: ElectionFigures | undefined;
   readonly loop: { readonly longestMs: number; readonly p99Ms: number } | undefined;
 }
 
@@ -88,15 +96,17 @@ export async function takeSnapshot(sources: FigureSources, loop: LoopDelay | und
     kinds: store.kinds.map((name) => ({ name, status: store.status(name) })),
     store: store.stats(),
     ingest: ingestFigures,
+    election: sources.election()?.figures(),
     threads: [
       ...ownThread,
       ...pluginThreads.map(({ name, state, restarts }, i) => ({ name, state, restarts, figures: figures[i] })),
     ],
     plugins: plugins?.infos() ?? [],
+    reconcile: sources.reconcile(),
+    rest: sources.rest(),
     hooks: plugins?.hookFigures() ?? [],
     failures: plugins?.failures() ?? new Map(),
     kube: plugins?.kubeFigures() ?? new Map(),
-    election: sources.election()?.figures(),
     droppedSamples: plugins?.droppedSamples() ?? new Map(),
     loop: loop?.read(),
   };

@@ -4,7 +4,15 @@ import { type OpenMetricsContentType, Registry } from "prom-client";
 import { METRIC_GROUPS, PROCESS_METRICS } from "./metric-names.ts";
 import { type ControllerMetrics, openMetrics } from "./metrics.ts";
 import { PluginMetricValues } from "./metrics-plugins.ts";
-import { electionSource, figureSources, ingestSource, kindStatus, pluginFigures, pluginInfo } from "./metrics-sources.test-support.ts";
+import {
+  electionSource,
+  figureSources,
+  ingestSource,
+  kindStatus,
+  pluginFigures,
+  pluginInfo,
+  reconcileSource,
+} from "./metrics-sources.test-support.ts";
 
 /** A line of the text format with this beginning. */
 const lineOf = (text: string, start: string): string | undefined =>
@@ -78,7 +86,11 @@ test("every metric has the form that Prometheus wants, one name and one type", a
   assert.equal(new Set(names).size, names.length);
   for (const { name, type } of all) {
     assert.equal(name.endsWith("_total"), type === "counter", name);
-    assert.ok(name.startsWith("fairlead_") || /^(process|nodejs|leader_election)_/.test(name), name);
+    assert.ok(
+      name.startsWith("fairlead_") ||
+        /^(process|nodejs|leader_election|controller_runtime|workqueue|rest_client)_/.test(name),
+      name,
+    );
   }
   const text = await shown(await openMetrics(figureSources()));
   assert.deepEqual([...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name).sort(), names.sort());
@@ -93,9 +105,10 @@ test("every label that is shown is declared in the table", async () => {
     kubeFigures: () => new Map([["dns", { reads: 5, writes: 3, dryRuns: 1, refused: 9, failed: 2 }]]),
     hookFigures: () => [{ hook: "start", plugin: "dns", calls: 1, errors: 0, p99Ms: 1, longestMs: 1 }],
   });
-  const sources = figureSources(undefined, { ...plugins, ...electionSource() });
+  const sources = figureSources(undefined, { ...plugins, ...electionSource(), ...reconcileSource() });
   const text = await shown(await openMetrics(sources));
-  for (const { name, labels } of [...METRIC_GROUPS, PROCESS_METRICS].flatMap((group) => group.metrics)) {
+  for (const { name: told, type, labels } of [...METRIC_GROUPS, PROCESS_METRICS].flatMap((group) => group.metrics)) {
+    const name = type === "histogram" ? `${told}_sum` : told;
     const line = text.split("\n").find((each) => each.startsWith(name) && /[{ ]/.test(each.charAt(name.length)));
     const found = [...(line ?? "").matchAll(/([a-z]+)="/g)].map(([, label]) => label);
     assert.ok(line !== undefined, `${name} is never shown`);

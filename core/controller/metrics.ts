@@ -17,7 +17,10 @@ export interface MetricsRegistry {
 export interface MetricsOptions {
   /** A registry of yours, such as prom-client's `register`. Default: one of the controller's own, with process metrics. */
   readonly registry?: MetricsRegistry;
-  /** Label `controller` of all metrics; needed where several controllers share one registry. Default: no label. */
+  /**
+   * Label `controller` of all metrics; needed where several controllers share one registry. Metrics that have a label
+   * `controller` already, those under the names of controller-runtime, have it as `fairlead`. Default: no label.
+   */
   readonly name?: string;
   /** Metrics of the embedder's own beside those of the controller. Default: none. */
   readonly more?: readonly MetricDefinition[];
@@ -150,6 +153,11 @@ function isShownMetric(metric: unknown): metric is ShownMetric {
   return typeof metric === "object" && metric !== null && SOURCES in metric;
 }
 
+/** Metrics of controllers that reconcile have a label "controller" of their own: there the name is in "fairlead". */
+function ownLabels(name: string, labels: MetricSample["labels"]): MetricSample["labels"] {
+  return "controller" in labels ? { fairlead: name, ...labels } : { controller: name, ...labels };
+}
+
 /** A metric as prom-client's registry wants it: read when it is asked, from one controller or several. */
 class ShownMetric {
   /** Not readonly: a registry that speaks OpenMetrics cuts "_total" off. */
@@ -172,7 +180,7 @@ class ShownMetric {
         const samples = await read();
         return controller === ""
           ? samples
-          : samples.map((sample) => ({ ...sample, labels: { controller, ...sample.labels } }));
+          : samples.map((sample) => ({ ...sample, labels: ownLabels(controller, sample.labels) }));
       }),
     );
     return { name, help, type, aggregator, values: parts.flat() };

@@ -3,11 +3,12 @@ import type { Answer, CallOptions } from "../kube/call.ts";
 import type { KubeObject, ListOptions, ListPage, Resource } from "../kube/client.ts";
 import type { KubeVerb, PluginSite } from "./plugin-site.ts";
 
-/** The verbs of the API server over a plugin's site. `ended` cancels what is under way when the plugin ends. */
-export function createPluginKube(site: PluginSite, ended: AbortSignal): PluginKube {
+/** The verbs of the API server over a plugin's site. `ended` cancels what is under way when the plugin ends. Default: nothing. */
+export function createPluginKube(site: Pick<PluginSite, "kube">, ended?: AbortSignal): PluginKube {
   const call = (verb: KubeVerb, args: readonly unknown[], options: CallOptions = {}): Promise<unknown> => {
     const { signal, ...rest } = options;
-    return site.kube({ verb, args: [...args, rest] }, signal === undefined ? ended : AbortSignal.any([ended, signal]));
+    const until = signal === undefined || ended === undefined ? (signal ?? ended) : AbortSignal.any([ended, signal]);
+    return site.kube({ verb, args: [...args, rest] }, until);
   };
   // The site answers with what the method of the client gives.
   const object = (verb: KubeVerb, args: readonly unknown[], options?: CallOptions): Promise<KubeObject> =>

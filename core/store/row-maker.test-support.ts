@@ -74,6 +74,7 @@ export class RowMaker {
     switch (cell.type) {
       case "text":
       case "json":
+      case "owned":
         this.#set(at, this.#text(String(value)));
         return;
       case "name":

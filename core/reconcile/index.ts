@@ -1,0 +1,22 @@
+export { apply, type OwnedObject } from "./apply.ts";
+export { controller } from "./builder.ts";
+export { type Condition, condition, setCondition } from "./condition.ts";
+export type {
+  ControllerBuilder,
+  ControllerDefinition,
+  ControllerStart,
+  Mapping,
+  MappingContext,
+  OwnsOptions,
+  ReconcileContext,
+  ReconciledObject,
+  ReconcileResult,
+  Reconciler,
+  Request,
+  SourceOptions,
+} from "./controller.ts";
+export type { ReconcileKube } from "./kube.ts";
+export { mapping } from "./mapping.ts";
+export { type AnyPredicate, type ObjectChange, type Predicate, predicates, type When } from "./predicate.ts";
+export { defineResource, type Resource, type ResourceObject } from "./resource.ts";
+export { terminal } from "./terminal.ts";
