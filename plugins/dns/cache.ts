@@ -35,6 +35,8 @@ export class AnswerCache {
   readonly #entries = new Map<string, CacheEntry>();
   #bounds: CacheBounds;
   #bytes = 0;
+  /** Goes round over the entries; a map's iterator bears changes of the map. */
+  #hand = this.#entries.keys();
   /** Entries that were driven out. */
   evictions = 0;
 
@@ -84,18 +86,17 @@ export class AnswerCache {
     this.#bytes = 0;
   }
 
-  /** Oldest first; one that was used gets a second round. A map keeps the order of insertion. */
+  /** Goes on where it stopped: an entry that was used since the last round stays, any other goes. */
   #evict(): void {
     while (this.#entries.size > this.#bounds.entries || this.#bytes > this.#bounds.bytes) {
-      const [oldest] = this.#entries;
-      if (oldest === undefined) {
-        return;
+      const { done, value: key } = this.#hand.next();
+      if (done) {
+        this.#hand = this.#entries.keys();
+        continue;
       }
-      const [key, entry] = oldest;
-      if (entry.isUsed) {
+      const entry = this.#entries.get(key);
+      if (entry?.isUsed) {
         entry.isUsed = false;
-        this.#entries.delete(key);
-        this.#entries.set(key, entry);
         continue;
       }
       this.delete(key);

@@ -418,6 +418,53 @@ test("many questions share a TCP connection, and replies may come in any order",
   }
 });
 
+test("replies over TCP may come in any pieces", async (t) => {
+  const upstream = await FakeUpstream.start(t, () => from("192.0.2.1"));
+  upstream.inPieces = true;
+  const bench = new ResolverBench(t, { to: [upstream.address], route: { tcp: true } });
+  const replies = await Promise.all(["a.test", "b.test", "www.example.test"].map((name) => bench.ask(name)));
+  assert.deepEqual(
+    replies.map(({ rcode }) => rcode),
+    ["NOERROR", "NOERROR", "NOERROR"],
+  );
+});
+
+test("a TCP connection that brings no reply is given up, and the next question gets a new one", async (t) => {
+  const upstream = await FakeUpstream.start(t, nothing);
+  const bench = new ResolverBench(t, { to: [upstream.address], route: { tcp: true }, cache: { servfail: 0 } });
+  const waiting = bench.ask("www.example.test");
+  await upstream.got(1);
+  const first = upstream.queries[0].port;
+  await bench.clock.advance(8_000);
+  await waiting;
+  await until("it is closed", () => upstream.connections === 0);
+  upstream.script = () => from("192.0.2.1");
+  assert.deepEqual(await bench.addresses("www.example.test"), ["192.0.2.1"]);
+  assert.notEqual(upstream.queries.at(-1)?.port, first);
+});
+
+test("a frame that is no message ends the connection and costs only the try", async (t) => {
+  const upstream = await FakeUpstream.start(t, () =>
+    upstream.queries.length === 1 ? Buffer.from([1, 2, 3]) : from("192.0.2.1"),
+  );
+  const bench = new ResolverBench(t, { to: [upstream.address], route: { tcp: true } });
+  assert.deepEqual(await bench.addresses("www.example.test"), ["192.0.2.1"]);
+  assert.equal(bench.resolver.stats.upstreamMalformed, 1);
+});
+
+test("a thousand forged replies are ignored, and the right one still counts", async (t) => {
+  const upstream = await FakeUpstream.start(t, (query) => {
+    const forged = Array.from({ length: 1_000 }, (_none, at) => {
+      const packet = reply(query, from("192.0.2.66"));
+      packet.writeUInt16BE((query.packet.id ?? 0) ^ (at + 1), 0);
+      return packet;
+    });
+    return [...forged.slice(0, 100), reply(query, from("192.0.2.1")), ...forged.slice(100)];
+  });
+  const bench = new ResolverBench(t, { to: [upstream.address] });
+  assert.deepEqual(await bench.addresses("www.example.test"), ["192.0.2.1"]);
+});
+
 test("a server that does not know EDNS is asked without it", async (t) => {
   for (const bare of [false, true]) {
     const upstream = await FakeUpstream.start(t, (query) => {

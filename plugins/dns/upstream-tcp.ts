@@ -20,7 +20,7 @@ interface Connection {
   /** It has brought a reply: when it is closed now, that is because it was idle or the upstream restarts. */
   hasAnswered: boolean;
   isGone: boolean;
-  /** When the oldest packet was sent that nothing came after; undefined: none. */
+  /** Since then questions are under way and no whole reply has come; undefined: all is answered. */
   silentSinceMs: number | undefined;
   usedMs: number;
   readonly frames: FrameReader;
@@ -144,8 +144,8 @@ export class TcpLines {
   }
 
   #receive(connection: Connection, bytes: Buffer): void {
-    connection.silentSinceMs = undefined;
     const isWell = connection.frames.push(bytes, (reply) => {
+      connection.silentSinceMs = undefined;
       const id = reply.readUInt16BE(0);
       const sent = connection.pending.get(id);
       if (sent === undefined) {
@@ -161,7 +161,7 @@ export class TcpLines {
       return;
     }
     if (connection.pending.size > 0) {
-      connection.silentSinceMs = this.#clock.now();
+      connection.silentSinceMs ??= this.#clock.now();
     }
   }
 

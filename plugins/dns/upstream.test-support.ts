@@ -31,6 +31,8 @@ export class FakeUpstream {
   readonly probes: UpstreamQuery[] = [];
   readonly port: number;
   script: Script;
+  /** Over TCP replies are sent byte by byte. */
+  inPieces = false;
   readonly #news = new EventEmitter();
   readonly #tcp = new Set<Socket>();
 
@@ -117,7 +119,14 @@ export class FakeUpstream {
             const frame = Buffer.alloc(reply.length + 2);
             frame.writeUInt16BE(reply.length, 0);
             frame.set(reply, 2);
-            socket.write(frame);
+            if (!this.inPieces) {
+              socket.write(frame);
+              return;
+            }
+            socket.setNoDelay(true);
+            for (const byte of frame) {
+              socket.write(Buffer.from([byte]));
+            }
           },
           () => socket.destroy(),
         );
