@@ -36,6 +36,18 @@ test("the rights of the manifests are those that fairlead rbac prints for their 
   assert.deepEqual(plain, items.map(withoutLabels));
 });
 
+test("the manifests of the DNS server run its sample, with the rights that it needs", () => {
+  const sample = "config/samples/dns.yaml";
+  const [config] = readManifests("config/manager/dns.yaml");
+  const text = String(Reflect.get(Object(config.data), "fairlead.yaml"));
+  assert.deepEqual(parse(text), parse(readFileSync(`${ROOT}${sample}`, "utf8")));
+  const { items } = JSON.parse(fairlead("rbac", "--config", sample, "--namespace", NAMESPACE, "--output", "json"));
+  const renamed: readonly Manifest[] = JSON.parse(
+    JSON.stringify(items).replaceAll('"name":"fairlead"', '"name":"fairlead-dns"'),
+  );
+  assert.deepEqual(readManifests("config/rbac/dns.yaml").map(withoutLabels), renamed.map(withoutLabels));
+});
+
 describe("manifests and chart", { skip: missing ?? false }, () => {
   let cluster: Cluster;
 
@@ -49,6 +61,11 @@ describe("manifests and chart", { skip: missing ?? false }, () => {
     for (const { path, text } of await plainManifests()) {
       assert.equal(readFileSync(path, "utf8"), text, `${path} is stale: npm run manifests`);
     }
+  });
+
+  test("the API server takes those of the DNS server too", async () => {
+    const files = ["config/manager/namespace.yaml", "config/rbac/dns.yaml", "config/manager/dns.yaml"];
+    assert.deepEqual(await applyManifests(cluster.client, files.flatMap(readManifests)), []);
   });
 
   test("the API server takes them in a namespace that admits only restricted pods", async () => {
