@@ -69,6 +69,7 @@ export function createMainSite(parts: SiteParts, own: OwnSiteParts): MainSite {
   const reset = (): void => {
     board.removePlugin(plugin);
     services.removePlugin(plugin);
+    metrics.endLife(plugin);
   };
   return {
     plugin,

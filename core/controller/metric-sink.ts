@@ -12,6 +12,8 @@ export interface MetricSink {
    * declared. Never throws.
    */
   record(metric: number, value: number, labels: Readonly<Record<string, string>>, times?: number): void;
+  /** A life of the plugin is over: the next one may declare its metrics with other labels. */
+  endLife(plugin: string): void;
   /** The plugin was taken away by a reload. */
   forget(plugin: string): void;
 }

@@ -187,3 +187,18 @@ test("a histogram takes values that were counted elsewhere", () => {
   ]);
   assert.deepEqual([...values.dropped()], [["dns", 1]]);
 });
+
+test("a new life of a plugin may declare other labels, another plugin may not", () => {
+  const values = new PluginMetricValues();
+  const first = values.declare("dns", counter({ labels: { server: ["one"] } }));
+  values.record(first, 1, { server: "one" });
+  assert.throws(() => values.declare("dns", counter({ labels: { server: ["two"] } })), { code: "METRIC_CONFLICT" });
+  values.endLife("dns");
+  assert.deepEqual(shown(values, "fairlead_dns_queries_total"), [["", { server: "one" }, 1]]);
+  const second = values.declare("dns", counter({ labels: { server: ["two"] } }));
+  values.record(first, 1, { server: "one" });
+  values.record(second, 1, { server: "two" });
+  assert.deepEqual(shown(values, "fairlead_dns_queries_total"), [["", { server: "two" }, 1]]);
+  values.endLife("dns");
+  assert.throws(() => values.declare("dns", { ...counter(), type: "gauge" }), { code: "METRIC_CONFLICT" });
+});

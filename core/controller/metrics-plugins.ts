@@ -38,6 +38,8 @@ export class PluginMetricValues implements MetricSink {
   readonly #metrics: (StoredMetric | undefined)[] = [];
   /** Numbers by every name that a metric shows, those of a histogram's parts included. */
   readonly #numbers = new Map<string, number>();
+  /** Declared by a life of a plugin that is over. */
+  readonly #past = new Set<number>();
   readonly #dropped = new Map<string, number>();
   readonly #listeners = new Set<(metric: PluginMetric) => void>();
 
@@ -50,7 +52,11 @@ export class PluginMetricValues implements MetricSink {
     const known = this.#numbers.get(metric.fullName);
     const before = known === undefined ? undefined : this.#metrics[known];
     if (known !== undefined && before?.isSame(metric) === true) {
+      this.#past.delete(known);
       return known;
+    }
+    if (known !== undefined && before?.plugin === plugin && before.type === metric.type && this.#past.has(known)) {
+      this.#remove(known, before);
     }
     const clash = metric.shownNames().find((name) => this.#numbers.has(name) || OWN_METRIC_NAMES.has(name));
     if (clash !== undefined) {
@@ -90,17 +96,31 @@ export class PluginMetricValues implements MetricSink {
     }
   }
 
+  /** A life of the plugin is over: its values stay, and the next one may declare other labels. */
+  endLife(plugin: string): void {
+    for (const [number, metric] of this.#metrics.entries()) {
+      if (metric?.plugin === plugin) {
+        this.#past.add(number);
+      }
+    }
+  }
+
   /** Forgets the metrics of a plugin that was taken away. */
   forget(plugin: string): void {
     for (const [number, metric] of this.#metrics.entries()) {
       if (metric?.plugin === plugin) {
-        this.#metrics[number] = undefined;
-        for (const name of metric.shownNames()) {
-          this.#numbers.delete(name);
-        }
+        this.#remove(number, metric);
       }
     }
     this.#dropped.delete(plugin);
+  }
+
+  #remove(number: number, metric: StoredMetric): void {
+    this.#metrics[number] = undefined;
+    this.#past.delete(number);
+    for (const name of metric.shownNames()) {
+      this.#numbers.delete(name);
+    }
   }
 
   /** Values and labels that were dropped, by plugin. */

@@ -80,8 +80,9 @@ export class UdpClient implements AsyncDisposable {
     this.#socket = createSocket(type);
   }
 
-  send(packet: Uint8Array, host?: string): void {
-    this.#socket.send(packet, this.#port, host ?? "127.0.0.1");
+  /** Resolves when the packet is with the system, which has loopback deliver it at once. */
+  async send(packet: Uint8Array, host = "127.0.0.1"): Promise<void> {
+    await new Promise<void>((resolve) => this.#socket.send(packet, this.#port, host, () => resolve()));
   }
 
   /** The next answers, as many as were asked for. */
@@ -103,7 +104,7 @@ export class UdpClient implements AsyncDisposable {
 
   async ask(packet: Uint8Array, host?: string): Promise<Answered> {
     const answer = this.receive();
-    this.send(packet, host);
+    await this.send(packet, host);
     const [one] = await answer;
     return one;
   }

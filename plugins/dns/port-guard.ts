@@ -12,6 +12,17 @@ const PORT_TRIES = 16;
 /** Nobody sends from there: a socket that is connected to it hears nothing. */
 const NOWHERE = 9;
 
+/** A taken port is tried again after so long, milliseconds. */
+const RETRY_MS = 50;
+
+/** How ports are taken. */
+export interface ClaimOptions {
+  /** Other processes of the same user may have them too. */
+  readonly isShared: boolean;
+  /** A port that is taken is waited for so long, milliseconds: who had it may just be ending. Default 0. */
+  readonly waitMs?: number;
+}
+
 /** A packet that nobody could answer yet. */
 export interface HeldPacket {
   readonly query: Buffer;
@@ -39,7 +50,7 @@ export class PortGuard {
   }
 
   /** Takes the ports. Gives the guards in the order of the places. Throws DNS_PORT_*, DNS_ADDRESS_UNKNOWN, DNS_LISTEN_FAILED. */
-  static async claim(places: readonly ListenAddress[], options: { readonly isShared: boolean }): Promise<PortGuard[]> {
+  static async claim(places: readonly ListenAddress[], options: ClaimOptions): Promise<PortGuard[]> {
     const guards: PortGuard[] = [];
     try {
       for (const place of places) {
@@ -109,16 +120,16 @@ export class PortGuard {
   }
 }
 
-interface ClaimOptions {
-  readonly isShared: boolean;
+interface SocketOptions extends ClaimOptions {
   readonly ipv6Only: boolean;
 }
 
 async function claimOne<Guard>(
   place: ListenAddress,
-  options: ClaimOptions,
+  options: SocketOptions,
   make: (place: ListenAddress, socket: Socket | undefined) => Guard,
 ): Promise<Guard> {
+  const endsAtMs = performance.now() + (options.waitMs ?? 0);
   for (let tries = 1; ; tries++) {
     try {
       // Sockets that share their port would share it with a stranger too: nobody may be there now.
@@ -126,14 +137,19 @@ async function claimOne<Guard>(
       const found = { ...place, port };
       return make(found, place.udp ? await openUdp(found, { ...options, isShared: true }) : undefined);
     } catch (error) {
-      if (place.port !== 0 || tries >= PORT_TRIES) {
-        throw listenError(place, error);
+      const mayRetry = place.port === 0 ? tries < PORT_TRIES : performance.now() < endsAtMs;
+      const refused = listenError(place, error);
+      if (!mayRetry || refused.code !== "DNS_PORT_IN_USE") {
+        throw refused;
+      }
+      if (place.port !== 0) {
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       }
     }
   }
 }
 
-async function freePort(place: ListenAddress, options: ClaimOptions): Promise<number> {
+async function freePort(place: ListenAddress, options: SocketOptions): Promise<number> {
   let { port } = place;
   if (place.udp) {
     const socket = await openUdp({ ...place, port }, options);
@@ -146,7 +162,7 @@ async function freePort(place: ListenAddress, options: ClaimOptions): Promise<nu
   return port;
 }
 
-async function openUdp({ address, port }: Place, { isShared, ipv6Only }: ClaimOptions): Promise<Socket> {
+async function openUdp({ address, port }: Place, { isShared, ipv6Only }: SocketOptions): Promise<Socket> {
   const type = address.includes(":") ? "udp6" : "udp4";
   const family = type === "udp6" ? 6 : 4;
   const socket = createSocket({
@@ -177,7 +193,7 @@ async function tryTcp({ address, port }: Place, ipv6Only: boolean): Promise<numb
 }
 
 /** What the system refused, in words that say what to do. */
-export function listenError(place: Place, cause: unknown): Error {
+export function listenError(place: Place, cause: unknown): Error & { readonly code: string } {
   const code = typeof cause === "object" && cause !== null && "code" in cause ? String(cause.code) : "UNKNOWN";
   const shown = showPlace(place);
   const [own, text] = reasonOf(code, shown, place, cause);

@@ -12,6 +12,9 @@ import { kindsOfZone } from "./zone-needs.ts";
 /** Outstanding answers get so long at the end, milliseconds. */
 const DRAIN_MS = 1000;
 
+/** The plugin's own life before may just be giving the port back, milliseconds. */
+const PORT_WAIT_MS = 2000;
+
 /** What a pool works with. */
 export interface PoolParts {
   readonly threads: PluginThreads;
@@ -43,7 +46,10 @@ export class ServerPool {
 
   /** Takes the ports and starts the threads. Rejects with DNS_* when a port is not to be had. */
   static async open(settings: DnsSettings, parts: PoolParts): Promise<ServerPool> {
-    const guards = await PortGuard.claim(settings.listen, { isShared: settings.sharePort });
+    const guards = await PortGuard.claim(settings.listen, {
+      isShared: settings.sharePort,
+      waitMs: PORT_WAIT_MS,
+    });
     const pool = new ServerPool(settings, parts, guards);
     const loopToken = randomBytes(8).toString("hex");
     for (let worker = 0; worker < settings.workers; worker++) {

@@ -40,9 +40,9 @@ test("an answer gets no answer, nor do scraps, nor what comes from our own addre
   await using client = new UdpClient(port);
   const reply = question("cart.test");
   reply[2] |= 0x80;
-  client.send(reply);
-  client.send(Buffer.alloc(0));
-  client.send(Buffer.alloc(11));
+  await client.send(reply);
+  await client.send(Buffer.alloc(0));
+  await client.send(Buffer.alloc(11));
   listener.take(question("cart.test"), { address: "127.0.0.1", port });
   listener.take(question("cart.test"), { address: "192.0.2.1", port: 0 });
   const answer = await client.ask(question("cart.test", "A", 5));
@@ -93,7 +93,7 @@ test("two sockets share a port, and a flood is answered whole", async (t) => {
   const counts = clients.map((client) => client.receive(50));
   for (let round = 0; round < 50; round++) {
     for (const client of clients) {
-      client.send(question("cart.test", "A", round));
+      void client.send(question("cart.test", "A", round));
     }
   }
   assert.equal((await Promise.all(counts)).flat().length, 1000);
