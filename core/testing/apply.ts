@@ -1,5 +1,5 @@
 import { timeText } from "./clock.ts";
-import { claimsOf, compareValues, elementsOf, type FieldSet, readable, valuesOf } from "./field-set.ts";
+import { claimsOf, compareValues, elementsOf, type FieldSet, isBelow, readable, valuesOf } from "./field-set.ts";
 import { emptyOf, isOwnable, type Manager, managersOf, shapeOf, toManagedFields } from "./managed-fields.ts";
 import { copy, isObject, type Json, type JsonObject, type StoredObject, same } from "./object.ts";
 import type { Resource } from "./resources.ts";
@@ -40,8 +40,9 @@ export function applyConfig(world: World, apply: Apply): Applied {
   const base: JsonObject = live ?? emptyOf(resource);
   const merged = mergeValue(shape, copy(base), config);
   const object = isObject(merged) ? merged : {};
-  for (const path of [...(mine?.fields ?? [])].sort().reverse()) {
-    if (!claims.has(path) && !others.some((other) => other.fields.has(path)) && !hasBelow(claims, path)) {
+  // An item of a list before its parts: without its keys it would not be found.
+  for (const path of [...(mine?.fields ?? [])].sort()) {
+    if (!hasBelow(claims, path) && !others.some((other) => hasBelow(other.fields, path))) {
       removeAt(shape, object, elementsOf(path));
     }
   }
@@ -78,9 +79,11 @@ export function applyConfig(world: World, apply: Apply): Applied {
   };
 }
 
+/** True when the path, or something below it, is in the set. */
 function hasBelow(claims: FieldSet, path: string): boolean {
+  const elements = elementsOf(path);
   for (const claim of claims) {
-    if (claim.startsWith(path)) {
+    if (isBelow(claim, elements)) {
       return true;
     }
   }

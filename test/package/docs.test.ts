@@ -17,7 +17,7 @@ test("every error code of the code is explained, and no other", () => {
   const sources = globSync("{core,config,sandbox}/**/*.ts", { cwd: ROOT }).filter((path) => !path.endsWith(".test.ts"));
   for (const path of sources) {
     for (const [, code] of read(path).matchAll(
-      /"((?:CLI|CONFIG|CONTROLLER|CRD|DEMO|FAULT|HOOK|INGEST|KIND|KUBE|METRIC|PLUGIN|RPC|SECRET|SERVICE|STATUS|STORE|TASK|TESTING|THREAD|WATCH|WIRE)_[A-Z0-9_]+)"/g,
+      /"((?:CLI|CONFIG|CONTROLLER|CRD|DEMO|ELECTION|FAULT|HOOK|INGEST|KIND|KUBE|METRIC|PLUGIN|RECONCILE|RESOURCE|RPC|SECRET|SERVICE|SHARD|STATUS|STORE|TASK|TESTING|THREAD|WATCH|WIRE)_[A-Z0-9_]+)"/g,
     )) {
       used.add(code);
     }

@@ -1,0 +1,158 @@
+import { createHash } from "node:crypto";
+import { type OwnedNode, ownedOf } from "../kinds/owned.ts";
+import type { KubeObject } from "../kube/client.ts";
+import type { StoreReader } from "../store/reader.ts";
+import { compareVersions } from "../wire/version.ts";
+import { keyOf, type ServedResource } from "./kind-map.ts";
+import type { Difference } from "./owned-compare.ts";
+import { controllerOf, type OwnerReference, referencesOf } from "./owner.ts";
+
+/** What is known of an object without a request. */
+export interface KnownObject {
+  readonly version: string;
+  readonly uid: string;
+  readonly isDeleting: boolean;
+  /** What our field manager owns; undefined: nothing, or not known. */
+  readonly owned: OwnedNode | undefined;
+  readonly controller: OwnerReference | undefined;
+}
+
+/** Known of an object: its state, that there is none, or nothing at all. */
+export type Knowledge = KnownObject | "absent" | undefined;
+
+/** Our own writes that the store may not have seen yet. */
+const MOST_RECENT = 4096;
+/** Peculiarities of the server, by kind. */
+const MOST_ACCEPTED = 2000;
+
+/** What is known of objects: the store's state, or the answer to our own last write where that is newer. */
+export class KnownState {
+  readonly #store: StoreReader;
+  readonly #fieldManager: string;
+  readonly #recent = new Map<string, KnownObject>();
+  readonly #accepted = new Map<string, Set<string>>();
+
+  constructor(store: StoreReader, fieldManager: string) {
+    this.#store = store;
+    this.#fieldManager = fieldManager;
+  }
+
+  /** Nothing, unless the kind is followed and complete. */
+  of({ followed }: ServedResource, key: string): Knowledge {
+    if (followed === undefined) {
+      return undefined;
+    }
+    const { name } = followed.kind;
+    const status = this.#store.status(name);
+    if (!status.synced) {
+      return undefined;
+    }
+    const id = `${name} ${key}`;
+    const recent = this.#recent.get(id);
+    const stored = this.#store.read((view) => {
+      const object = view.kind(name).get(key);
+      return object === undefined ? undefined : knownOf(object, followed.ownedField);
+    });
+    if (recent !== undefined) {
+      // An object that is gone has no version: the kind's own tells whether our write was seen.
+      if (compareVersions(stored?.version ?? status.resourceVersion, recent.version) < 0) {
+        return recent;
+      }
+      this.#recent.delete(id);
+    }
+    return stored ?? (followed.isWhole ? "absent" : undefined);
+  }
+
+  /** Forgets the last write to an object. */
+  forget({ followed }: ServedResource, key: string): void {
+    this.#recent.delete(`${followed?.kind.name} ${key}`);
+  }
+
+  /** Takes over the answer to a write. Gives what is known now. */
+  wrote(resource: ServedResource, answer: KubeObject): KnownObject {
+    const metadata = answer.metadata ?? {};
+    const known: KnownObject = {
+      version: String(metadata.resourceVersion ?? ""),
+      uid: String(metadata.uid ?? ""),
+      isDeleting: metadata.deletionTimestamp !== undefined,
+      owned: ownedOf(answer, this.#fieldManager),
+      controller: controllerOf(referencesOf(answer)),
+    };
+    const { followed } = resource;
+    if (followed?.ownedField !== undefined) {
+      const id = `${followed.kind.name} ${keyOf(metadata.namespace, metadata.name)}`;
+      this.#recent.delete(id); // to the end of the order
+      this.#recent.set(id, known);
+      for (const [oldest] of this.#recent) {
+        if (this.#recent.size <= MOST_RECENT) {
+          break;
+        }
+        this.#recent.delete(oldest);
+      }
+    }
+    return known;
+  }
+
+  /**
+   * Remembers differences that are there right after an apply: defaults inside of what is applied as a whole, values that the
+   * server or a webhook writes in its own way, fields that it does not store. They hold for all objects of the kind.
+   */
+  accept(resource: ServedResource, differences: readonly Difference[]): void {
+    const id = `${resource.apiVersion} ${resource.kind}`;
+    let accepted = this.#accepted.get(id);
+    if (accepted === undefined || accepted.size > MOST_ACCEPTED) {
+      accepted = new Set();
+      this.#accepted.set(id, accepted);
+    }
+    for (const difference of differences) {
+      accepted.add(tokenOf(difference));
+    }
+  }
+
+  /** Without those that were accepted. */
+  unexpected(resource: ServedResource, differences: readonly Difference[]): readonly Difference[] {
+    const accepted = this.#accepted.get(`${resource.apiVersion} ${resource.kind}`);
+    return accepted === undefined
+      ? differences
+      : differences.filter((difference) => !accepted.has(tokenOf(difference)));
+  }
+}
+
+/** Long values, and those that may be secret, are kept as their hash. */
+function tokenOf({ what, path, live, wanted }: Difference): string {
+  return createHash("sha256")
+    .update(JSON.stringify([what, path, live, wanted]))
+    .digest("base64url");
+}
+
+function knownOf(view: object, ownedField: string | undefined): KnownObject {
+  // A view has these, or throws for what is not followed.
+  const object = view as {
+    readonly metadata: {
+      readonly resourceVersion: string;
+      readonly uid: string;
+      readonly deletionTimestamp: string | undefined;
+      readonly ownerReferences: readonly OwnerReference[];
+    };
+    readonly [field: string]: unknown;
+  };
+  const { resourceVersion, uid, deletionTimestamp } = object.metadata;
+  const isDeleting = deletionTimestamp !== undefined;
+  if (ownedField === undefined) {
+    return { version: resourceVersion, uid, isDeleting, owned: undefined, controller: undefined };
+  }
+  const reference = controllerOf(object.metadata.ownerReferences);
+  return {
+    version: resourceVersion,
+    uid,
+    isDeleting,
+    // The cell holds what `ownedFields` says.
+    owned: object[ownedField] as OwnedNode | undefined,
+    // The view's element ends with this read.
+    controller: reference && pick(reference),
+  };
+}
+
+function pick({ apiVersion, kind, name, uid }: OwnerReference): OwnerReference {
+  return { apiVersion, kind, name, uid, controller: true };
+}
