@@ -1,30 +1,9 @@
-import { groupEnd, isPort } from "./answer-lookup.ts";
 import { HEADER_BYTES, type NameBytes, type Question } from "./answer-question.ts";
 import { pointerTo, QUESTION_NAME, type Reply, TYPE } from "./answer-writer.ts";
-import {
-  DOMAIN_LABELS,
-  GROUP_HEAD,
-  GROUP_PORTS,
-  GROUP_TARGETS,
-  GROUP_WEIGHT,
-  groupsAt,
-  HOST_GROUPS,
-  HOST_HEAD,
-  HOST_PORTS,
-  HOST_V4,
-  HOST_V6,
-  HOST_WEIGHT,
-  PORT_HEAD,
-  portsAt,
-  portsEnd,
-  RANK,
-  short,
-} from "./records.ts";
+import { DOMAIN_LABELS, HOST_HEAD, HOST_V4, HOST_V6, RANK, short } from "./records.ts";
 
 const RECORD_HEAD = 12;
 const POINTER_BYTES = 2;
-/** Priority, weight and port. */
-const SRV_HEAD = 6;
 const SOA_NUMBERS = 20;
 const REFRESH = 7200;
 const RETRY = 1800;
@@ -33,19 +12,6 @@ const VERSION_TTL = 28_800;
 const NS_DNS = Uint8Array.of(2, 110, 115, 3, 100, 110, 115);
 const HOSTMASTER = Uint8Array.of(10, ...Buffer.from("hostmaster"));
 const VERSION = Uint8Array.of(5, ...Buffer.from("1.1.0"));
-/** As many targets as a reply of 64 KiB can have. */
-const MOST_TARGETS = 3000;
-/** Groups whose targets are rotated. */
-const MOST_GROUPS = 64;
-
-/** Which ports an SRV question is about: all, or those of a protocol that have the name in the first label. */
-export interface PortFilter {
-  /** -1: all. */
-  readonly protocol: number;
-  /** Labels of the question in front of the name that owns the ports. */
-  readonly skipped: number;
-}
-
 /** Writes the records of values of the index into a reply. One for a thread; allocates nothing. */
 export class RecordPrinter {
   /** Where the zone's name begins in the question. */
@@ -55,11 +21,6 @@ export class RecordPrinter {
   readonly #reply: Reply;
   readonly #question: Question;
   readonly #ttl: number;
-  /** Where the targets of SRV records were written. */
-  readonly #targets = new Uint16Array(MOST_TARGETS);
-  #targetCount = 0;
-  /** With which target each group began. */
-  readonly #starts = new Uint16Array(MOST_GROUPS);
   #random: number;
 
   constructor(reply: Reply, question: Question, { ttl, seed }: { readonly ttl: number; readonly seed: number }) {
@@ -76,7 +37,7 @@ export class RecordPrinter {
     const count = isV4 ? v4 : short(this.values, value + HOST_V6);
     const size = isV4 ? 4 : 16;
     const start = value + HOST_HEAD + (isV4 ? 0 : v4 * 4);
-    const first = count > 1 ? this.#any(count) : 0;
+    const first = count > 1 ? this.any(count) : 0;
     for (let n = 0; n < count; n++) {
       const at = start + ((n + first) % count) * size;
       if (!this.answer(owner, type, this.values, at, size)) {
@@ -97,148 +58,8 @@ export class RecordPrinter {
     return fits;
   }
 
-  /** SRV records that lead to the name itself, or to its endpoints; then their addresses, as far as there is room. */
-  services(value: number, isHeadless: boolean, filter: PortFilter): void {
-    const { values } = this;
-    this.#targetCount = 0;
-    if (!isHeadless) {
-      this.#ownPorts(value, filter);
-      return;
-    }
-    const count = short(values, value + HOST_GROUPS);
-    const firstGroup = groupsAt(values, value);
-    for (let n = 0, group = firstGroup; n < count && !this.#reply.isCut; n++) {
-      this.#group(group, n, filter, false);
-      group = groupEnd(values, group);
-    }
-    if (this.#reply.isCut) {
-      return;
-    }
-    this.#targetCount = 0;
-    for (let n = 0, group = firstGroup; n < count; n++) {
-      this.#group(group, n, filter, true);
-      group = groupEnd(values, group);
-    }
-  }
-
-  #ownPorts(value: number, filter: PortFilter): void {
-    const { values } = this;
-    let at = portsAt(values, value);
-    for (let n = values[value + HOST_PORTS]; n > 0; n--) {
-      if (this.#isWanted(at, filter) && !this.#srv(at, values[value + HOST_WEIGHT], 0, filter)) {
-        return;
-      }
-      at += PORT_HEAD + values[at + 3];
-    }
-    if (this.#targetCount > 0) {
-      const v4 = short(values, value + HOST_V4);
-      this.#additional(this.#targets[0], value + HOST_HEAD, v4, short(values, value + HOST_V6));
-    }
-  }
-
-  /** SRV records of one group's targets; or, in the same order, their addresses. */
-  #group(group: number, number: number, filter: PortFilter, asAddresses: boolean): void {
-    const { values } = this;
-    const ports = values[group + GROUP_PORTS];
-    if (!this.#anyWanted(group + GROUP_HEAD, ports, filter)) {
-      return;
-    }
-    const count = short(values, group + GROUP_TARGETS);
-    const start = portsEnd(values, group + GROUP_HEAD, ports);
-    let at = start;
-    if (!asAddresses && number < MOST_GROUPS) {
-      this.#starts[number] = this.#any(count);
-    }
-    const first = number < MOST_GROUPS ? this.#starts[number] : 0;
-    for (let n = 0; n < first; n++) {
-      at = this.#afterTarget(at);
-    }
-    for (let n = 0; n < count && !this.#reply.isCut; n++) {
-      if (n + first === count) {
-        at = start;
-      }
-      if (asAddresses) {
-        const addresses = at + 1 + values[at];
-        const from = this.#targetCount < MOST_TARGETS ? this.#targets[this.#targetCount++] : 0;
-        if (!this.#additional(from, addresses + 2, values[addresses], values[addresses + 1])) {
-          return;
-        }
-      } else {
-        this.#target(group, ports, at, filter);
-      }
-      at = this.#afterTarget(at);
-    }
-  }
-
-  #target(group: number, ports: number, target: number, filter: PortFilter): void {
-    const { values } = this;
-    let at = group + GROUP_HEAD;
-    let isNew = true;
-    for (let n = 0; n < ports; n++) {
-      if (this.#isWanted(at, filter)) {
-        const before = this.#targetCount;
-        if (!this.#srv(at, values[group + GROUP_WEIGHT], target, filter)) {
-          return;
-        }
-        this.#targetCount = isNew ? this.#targetCount : before;
-        isNew = false;
-      }
-      at += PORT_HEAD + values[at + 3];
-    }
-  }
-
-  #afterTarget(at: number): number {
-    const { values } = this;
-    const addresses = at + 1 + values[at];
-    return addresses + 2 + values[addresses] * 4 + values[addresses + 1] * 16;
-  }
-
-  #isWanted(port: number, { protocol }: PortFilter): boolean {
-    return protocol < 0 || isPort(this.values, port, protocol, this.#question.name);
-  }
-
-  #anyWanted(start: number, count: number, filter: PortFilter): boolean {
-    let at = start;
-    for (let n = 0; n < count; n++) {
-      if (this.#isWanted(at, filter)) {
-        return true;
-      }
-      at += PORT_HEAD + this.values[at + 3];
-    }
-    return false;
-  }
-
-  /** One SRV record: to the label at `target` (0: none) below the owner of the ports. The name is in lower case, the zone as asked. */
-  #srv(port: number, weight: number, target: number, { skipped }: PortFilter): boolean {
-    const reply = this.#reply;
-    const { out } = reply;
-    const { name, end } = this.#question;
-    const zoneStart = this.zoneAt - HEADER_BYTES;
-    const ownStart = name.labels[skipped];
-    const label = target === 0 ? 0 : this.values[target] + 1;
-    const length = SRV_HEAD + label + name.length - ownStart;
-    if (!reply.hasRoom(RECORD_HEAD + length)) {
-      reply.isCut = true;
-      return false;
-    }
-    reply.head(QUESTION_NAME, TYPE.srv, this.#ttl, length);
-    reply.short(0);
-    reply.short(weight);
-    reply.short(short(this.values, port));
-    if (this.#targetCount < MOST_TARGETS) {
-      this.#targets[this.#targetCount++] = reply.at;
-    }
-    if (label > 0) {
-      reply.bytes(this.values, target, target + label);
-    }
-    reply.bytes(name.bytes, ownStart, zoneStart);
-    reply.bytes(out, this.zoneAt, end - 4);
-    reply.answers++;
-    return true;
-  }
-
   /** Addresses of a name that is written at `at`; false when not all had room, which is no harm. */
-  #additional(at: number, start: number, v4: number, v6: number): boolean {
+  additional(at: number, start: number, v4: number, v6: number): boolean {
     const owner = at === 0 ? 0 : pointerTo(at);
     if (owner === 0) {
       return false;
@@ -354,7 +175,7 @@ export class RecordPrinter {
     reply.answers++;
     if (host !== 0) {
       const v4 = short(this.values, host + HOST_V4);
-      this.#additional(nameAt, host + HOST_HEAD, v4, short(this.values, host + HOST_V6));
+      this.additional(nameAt, host + HOST_HEAD, v4, short(this.values, host + HOST_V6));
     }
   }
 
@@ -383,7 +204,7 @@ export class RecordPrinter {
   }
 
   /** Any whole number below `count`. */
-  #any(count: number): number {
+  any(count: number): number {
     let random = this.#random;
     random ^= random << 13;
     random ^= random >>> 17;

@@ -1,7 +1,8 @@
 import { randomInt } from "node:crypto";
 import { FOUND, Lookup, protocolOf } from "./answer-lookup.ts";
 import { HEADER_BYTES, MALFORMED, NameBytes, Question } from "./answer-question.ts";
-import { type PortFilter, RecordPrinter } from "./answer-records.ts";
+import { RecordPrinter } from "./answer-records.ts";
+import { type PortFilter, ServicePrinter } from "./answer-services.ts";
 import { pointerTo, QUESTION_NAME, RCODE, Reply, TYPE } from "./answer-writer.ts";
 import type { NameIndex } from "./name-index.ts";
 import { HOST_HEADLESS, SERVER_ADDRESSES, SERVER_SERVICE, TAG, VALUE } from "./records.ts";
@@ -66,6 +67,7 @@ export class Responder {
   readonly #reply: Reply;
   readonly #lookup: Lookup;
   readonly #printer: RecordPrinter;
+  readonly #services: ServicePrinter;
   readonly #zone: WireZone;
   readonly #reverse: readonly WireZone[];
   readonly #options: ResponderOptions;
@@ -81,6 +83,7 @@ export class Responder {
     this.#reply = new Reply(options);
     this.#lookup = new Lookup(index, { zone: this.#zone, pods: zone.pods, nodes: zone.ptr === "pods" });
     this.#printer = new RecordPrinter(this.#reply, this.#question, { ttl: zone.ttl, seed });
+    this.#services = new ServicePrinter(this.#printer, this.#reply, this.#question, zone.ttl);
     this.use(index);
   }
 
@@ -196,7 +199,7 @@ export class Responder {
       case FOUND.port:
         if (type === TYPE.srv) {
           const filter = NAMED_PORT[protocolOf(this.#question.name, 1)];
-          this.#printer.services(this.#lookup.value, this.#isHeadless, filter);
+          this.#services.print(this.#lookup.value, this.#isHeadless, filter);
         }
         break;
       case FOUND.pod:
@@ -227,7 +230,7 @@ export class Responder {
     if (type === TYPE.a || type === TYPE.aaaa) {
       this.#printer.addresses(QUESTION_NAME, this.#lookup.value, type);
     } else if (type === TYPE.srv) {
-      this.#printer.services(this.#lookup.value, this.#isHeadless, ALL_PORTS);
+      this.#services.print(this.#lookup.value, this.#isHeadless, ALL_PORTS);
     }
   }
 

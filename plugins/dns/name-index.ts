@@ -1,4 +1,30 @@
 import { randomInt } from "node:crypto";
+import {
+  BUCKETS,
+  EPOCH,
+  FLAG_FULL,
+  FLAG_SYNCED,
+  FLAGS,
+  FREE,
+  HEADER_WORDS,
+  KEY_HEADER,
+  MAGIC,
+  MAGIC_WORD,
+  MAX_BUCKETS,
+  MAX_READERS,
+  NAMES,
+  READERS,
+  RECORD_HASH,
+  RECORD_KEY,
+  RECORD_SIZE,
+  RECORD_VALUE,
+  REFUSED,
+  SEED,
+  SERIAL,
+  SPLITS,
+  USED,
+  WRITES,
+} from "./name-index-layout.ts";
 import { IndexSpace } from "./name-index-space.ts";
 
 /** What other threads need to read an index: plain data, for `NameIndex.attach`. */
@@ -27,42 +53,10 @@ export interface NameIndexOptions {
   readonly seed?: number;
 }
 
-/** Threads that can read one index. */
-export const MAX_READERS = 64;
-
-// The header, in words.
-const MAGIC = 0;
-const SEED = 1;
-/** Buckets in use; also tells how far the table has been split. */
-const BUCKETS = 2;
-/** Odd while a bucket is being split. */
-const SPLITS = 3;
-const EPOCH = 4;
-const NAMES = 5;
-const FLAGS = 6;
-const SERIAL = 7;
-const REFUSED = 8;
-const WRITES = 9;
-const MAX_BUCKETS = 10;
-const USED = 11;
-const FREE = 12;
-const READERS = 16;
-const HEADER_WORDS = READERS + MAX_READERS;
-
-const MAGIC_WORD = 0x464c_4e49;
-const FLAG_SYNCED = 1;
-const FLAG_FULL = 2;
 const FIRST_BUCKETS = 256;
 const DEFAULT_MAX_BYTES = 256 * 1024 * 1024;
 /** Bytes of memory for each bucket of the table. */
 const BYTES_PER_BUCKET = 128;
-
-// A record: next (bytes from the start, 0 = last), hash, size, value offset; then tag, length of the key, key; value.
-const RECORD_HASH = 1;
-const RECORD_SIZE = 2;
-const RECORD_VALUE = 3;
-const RECORD_KEY = 16;
-const KEY_HEADER = 2;
 /** A reader that finds nothing looks again while the writer moves names; a writer that died in it must not hold it for ever. */
 const MOST_LOOKS = 1000;
 

@@ -48,18 +48,29 @@ export const DOMAIN_LABELS: readonly Uint8Array[] = ["svc", "pod", "node"].map((
 );
 
 // Places in a host value.
+/** 1 when the endpoints are the answers. */
 export const HOST_HEADLESS = 1;
+/** How many IPv4 addresses. */
 export const HOST_V4 = 2;
+/** How many IPv6 addresses. */
 export const HOST_V6 = 4;
+/** How many ports. */
 export const HOST_PORTS = 6;
+/** Weight of SRV records that lead to the name itself. */
 export const HOST_WEIGHT = 7;
+/** How many groups. */
 export const HOST_GROUPS = 8;
+/** Bytes before the addresses. */
 export const HOST_HEAD = 10;
 
 // Places in a group of a host value.
+/** How many targets; what is before it is the length of all that follows from here. */
 export const GROUP_TARGETS = 4;
+/** How many ports. */
 export const GROUP_PORTS = 6;
+/** Weight of SRV records that lead to the targets. */
 export const GROUP_WEIGHT = 7;
+/** Bytes before the ports. */
 export const GROUP_HEAD = 8;
 
 /** Bytes of a port before its name. */
@@ -107,146 +118,6 @@ export interface PointerRecord {
   readonly labels: Uint8Array;
   /** Strings of a TXT record. */
   readonly facts: readonly string[];
-}
-
-/** Makes values. One for all of a thread: each value is valid until the next one is made. */
-export class RecordWriter {
-  bytes = new Uint8Array(4096);
-  length = 0;
-
-  empty(): this {
-    this.length = 0;
-    return this.#byte(VALUE.empty);
-  }
-
-  alias(labels: Uint8Array): this {
-    this.length = 0;
-    return this.#byte(VALUE.alias)
-      .#byte(labels.length + 1)
-      .#all(labels)
-      .#byte(0);
-  }
-
-  pod(facts: readonly string[]): this {
-    this.length = 0;
-    return this.#byte(VALUE.pod).#strings(facts);
-  }
-
-  pointers(list: readonly PointerRecord[]): this {
-    this.length = 0;
-    this.#byte(VALUE.pointers).#byte(list.length);
-    for (const { rank, domain, labels, facts } of list) {
-      this.#byte(rank).#byte(domain).#byte(labels.length).#all(labels).#strings(facts);
-    }
-    return this;
-  }
-
-  host(host: HostRecord): this {
-    this.length = 0;
-    this.#byte(VALUE.host)
-      .#byte(host.isHeadless ? 1 : 0)
-      .#short(host.v4.length)
-      .#short(host.v6.length)
-      .#byte(Math.min(255, host.ports.length))
-      .#byte(weightOf([{ ports: host.ports, count: host.v4.length + host.v6.length }]))
-      .#short(host.groups.length);
-    this.#lists(host).#ports(host.ports);
-    const weight = weightOf(host.groups.map(({ ports, targets }) => ({ ports, count: addressesOf(targets) })));
-    for (const group of host.groups) {
-      this.#group(group, weight);
-    }
-    return this;
-  }
-
-  #group({ ports, targets }: GroupRecord, weight: number): void {
-    const start = this.length;
-    this.#long(0).#short(targets.length).#byte(Math.min(255, ports.length)).#byte(weight).#ports(ports);
-    for (const target of targets) {
-      this.#text(target.label).#byte(target.v4.length).#byte(target.v6.length).#lists(target);
-    }
-    const end = this.length;
-    this.length = start;
-    this.#long(end - start - GROUP_TARGETS);
-    this.length = end;
-  }
-
-  #lists({ v4, v6 }: { readonly v4: readonly Uint8Array[]; readonly v6: readonly Uint8Array[] }): this {
-    for (const address of v4) {
-      this.#all(address);
-    }
-    for (const address of v6) {
-      this.#all(address);
-    }
-    return this;
-  }
-
-  #ports(ports: readonly PortRecord[]): this {
-    for (const { number, protocol, name } of ports.slice(0, 255)) {
-      this.#short(number).#byte(protocol).#text(name);
-    }
-    return this;
-  }
-
-  #strings(facts: readonly string[]): this {
-    const at = this.length;
-    this.#byte(0);
-    for (const fact of facts) {
-      if (this.length - at + fact.length > 254) {
-        break;
-      }
-      this.#text(fact);
-    }
-    this.bytes[at] = this.length - at - 1;
-    return this;
-  }
-
-  /** ASCII of at most 255 bytes after its length. */
-  #text(text: string): this {
-    this.#byte(text.length);
-    for (let n = 0; n < text.length; n++) {
-      this.#byte(text.charCodeAt(n) & 0x7f);
-    }
-    return this;
-  }
-
-  #all(bytes: Uint8Array): this {
-    this.#room(bytes.length);
-    this.bytes.set(bytes, this.length);
-    this.length += bytes.length;
-    return this;
-  }
-
-  #byte(value: number): this {
-    this.#room(1);
-    this.bytes[this.length++] = value;
-    return this;
-  }
-
-  #short(value: number): this {
-    return this.#byte(value >> 8).#byte(value & 255);
-  }
-
-  #long(value: number): this {
-    return this.#short(value >>> 16).#short(value & 0xffff);
-  }
-
-  #room(more: number): void {
-    if (this.length + more > this.bytes.length) {
-      const larger = new Uint8Array((this.length + more) * 2);
-      larger.set(this.bytes);
-      this.bytes = larger;
-    }
-  }
-}
-
-/** What each of so many SRV records gets of 100. */
-function weightOf(parts: readonly { readonly ports: readonly PortRecord[]; readonly count: number }[]): number {
-  const records = parts.reduce((sum, { ports, count }) => sum + ports.length * count, 0);
-  return records === 0 ? 1 : Math.max(1, Math.floor(100 / records));
-}
-
-function addressesOf(targets: readonly TargetRecord[]): number {
-  return targets.reduce((sum, { v4, v6 }) => sum + v4.length + v6.length, 0);
 }
 
 /** One endpoint as a host value knows it: its label and addresses, and where the ports of its group are. */

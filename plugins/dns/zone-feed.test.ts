@@ -233,6 +233,25 @@ test("a change of one endpoint writes what belongs to it alone, however many nam
   assert.deepEqual([writesOf(100), writesOf(5000)], [5, 5]);
 });
 
+test("tells how long a change of endpoints took on its way, but not of the initial set", () => {
+  const seconds: number[] = [];
+  using world = follow({}, { now: () => Date.parse("2026-01-31T08:00:02Z"), onProgrammed: (one) => seconds.push(one) });
+  const changed = (at: string, address: string): TestObject => {
+    const one = slice("ring-a", "ring", [endpoint(address)]);
+    const annotations = { "endpoints.kubernetes.io/last-change-trigger-time": at };
+    return { ...one, metadata: { ...one.metadata, annotations } };
+  };
+  world.store.apply(headless("ring"), changed("2026-01-31T07:00:00Z", "172.20.0.1"));
+  world.store.markSynced();
+  world.feed.flush();
+  for (const at of ["2026-01-31T08:00:00.500Z", "2026-01-31T08:00:00.500Z", "2026-01-31T09:00:00Z", "nonsense"]) {
+    world.store.apply(changed(at, `172.20.0.${at.length + seconds.length}`));
+    world.store.commit();
+    world.feed.flush();
+  }
+  assert.deepEqual(seconds, [1.5, 0]);
+});
+
 test("a change that no name shows writes nothing", () => {
   using world = follow({});
   const ring = slice("ring-a", "ring", [endpoint("172.20.0.1", { conditions: { ready: true } })]);

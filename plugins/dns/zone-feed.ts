@@ -1,9 +1,10 @@
 import type { NameIndex } from "./name-index.ts";
-import { pointersIn, RANK, SERVER_ADDRESSES, SERVER_SERVICE, TAG, VALUE } from "./records.ts";
+import { pointersIn, RANK, SERVER_ADDRESSES, SERVER_SERVICE, TAG } from "./records.ts";
 import type { ZoneOptions } from "./settings.ts";
+import { type Dirty, SERVICE_LABEL, ZoneChanges } from "./zone-changes.ts";
 import { NamespaceRules } from "./zone-filter.ts";
-import { addressBytes, addressText, labelsOf, textOf } from "./zone-names.ts";
-import { kindsOfZone, type SliceView, type ZoneKind, type ZoneStore, type ZoneView, zoneKind } from "./zone-needs.ts";
+import { addressBytes, labelsOf } from "./zone-names.ts";
+import type { ZoneStore, ZoneView } from "./zone-needs.ts";
 import { ZonePods } from "./zone-pods.ts";
 import { readService } from "./zone-service.ts";
 import { ZoneWriter } from "./zone-writer.ts";
@@ -24,6 +25,8 @@ export interface ZoneFeedOptions {
   readonly onFull?: () => void;
   /** The index was copied to drop its free bytes: answer from this one, here and in other threads. Default: it never is. */
   readonly onRenewed?: (index: NameIndex) => void;
+  /** Seconds from a change of endpoints in Kubernetes until it could be answered; for each one that tells when it was. */
+  readonly onProgrammed?: (seconds: number) => void;
   /** A service could not be written; the others go on. */
   readonly onError?: (error: unknown, key: string) => void;
 }
@@ -60,14 +63,9 @@ export interface ZoneFeed {
 /** A turn of the event loop is not held for longer, milliseconds; questions wait meanwhile. */
 const BUDGET_MS = 2;
 const KEEP_DELETED_MS = 300_000;
-const SERVICE_LABEL = "kubernetes.io/service-name";
 /** Below so many free bytes a copy is not worth it. */
 const LEAST_WASTE = 8 * 1024 * 1024;
 const COMPACT_EVERY_MS = 60_000;
-
-/** What has changed, by what must be looked at again. */
-type Dirty = "services" | "namespaces" | "pods" | "nodes";
-const ORDER: readonly Dirty[] = ["namespaces", "services", "nodes", "pods"];
 
 /**
  * Follows a store and writes what it says into an index. Changes mark what they touch; each is looked at once for a turn of
@@ -83,17 +81,10 @@ class Feed implements ZoneFeed {
   readonly #rules: NamespaceRules;
   readonly #pods: ZonePods;
   readonly #now: () => number;
-  readonly #dirty: Record<Dirty, Set<string>> = {
-    services: new Set(),
-    namespaces: new Set(),
-    pods: new Set(),
-    nodes: new Set(),
-  };
-  readonly #waiting: Set<ZoneKind>;
+  readonly #changes: ZoneChanges;
   readonly #refused = new Set<string>();
   readonly #leftOut = new Map<string, number>();
   readonly #counts = { updates: 0, runs: 0, failures: 0, applyMicros: 0, compactions: 0 };
-  readonly #subscriptions: { stop(): void }[] = [];
   #index: NameIndex;
   #writer: ZoneWriter;
   #markSynced: () => void = () => {};
@@ -116,8 +107,13 @@ class Feed implements ZoneFeed {
       this.#markSynced = resolve;
     });
     this.#writeServer();
-    this.#waiting = new Set(kindsOfZone(zone));
-    this.#follow();
+    this.#changes = new ZoneChanges({
+      store: options.store,
+      zone,
+      pods: this.#pods,
+      index: () => this.#index,
+      onMarked: () => this.#marked(),
+    });
   }
 
   get isSynced(): boolean {
@@ -144,133 +140,12 @@ class Feed implements ZoneFeed {
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);
-    for (const subscription of this.#subscriptions) {
-      subscription.stop();
-    }
+    this.#changes.stop();
   }
 
-  #follow(): void {
-    const { store } = this.#options;
-    const kinds = this.#waiting;
-    const own = this.#subscriptions;
-    own.push(
-      store.changes(zoneKind("namespaces"), (batch) => {
-        for (const { old, new: next } of batch) {
-          this.#mark("namespaces", (next ?? old).metadata.name);
-        }
-        this.#taken("namespaces", batch.kind);
-      }),
-      store.changes(zoneKind("services"), (batch) => {
-        for (const { old, new: next } of batch) {
-          this.#mark("services", (next ?? old).key);
-        }
-        this.#taken("services", batch.kind);
-      }),
-    );
-    if (kinds.has("endpointslices")) {
-      own.push(
-        store.changes(zoneKind("endpointslices"), (batch) => {
-          for (const { old, new: next } of batch) {
-            this.#markSlice(old);
-            this.#markSlice(next);
-          }
-          this.#taken("endpointslices", batch.kind);
-        }),
-      );
-    }
-    if (kinds.has("pods")) {
-      own.push(
-        store.changes(zoneKind("pods"), (batch) => {
-          for (const change of batch) {
-            const keys = [change.old, change.new].flatMap((pod) => (pod === undefined ? [] : this.#pods.keysOf(pod)));
-            for (const key of keys) {
-              this.#mark("pods", key);
-            }
-            if (change.op === "deleted") {
-              this.#pods.remember(change.old);
-            }
-          }
-          this.#taken("pods", batch.kind);
-        }),
-      );
-    }
-    if (kinds.has("nodes")) {
-      own.push(
-        store.changes(zoneKind("nodes"), (batch) => {
-          for (const { old, new: next } of batch) {
-            this.#mark("nodes", (next ?? old).metadata.name);
-          }
-          this.#taken("nodes", batch.kind);
-        }),
-      );
-    }
-  }
-
-  #markSlice(slice: SliceView | undefined): void {
-    const service = slice?.metadata.labels[SERVICE_LABEL];
-    if (slice !== undefined && service !== undefined) {
-      this.#mark("services", `${slice.metadata.namespace}/${service}`);
-    }
-  }
-
-  #mark(what: Dirty, key: string): void {
-    this.#dirty[what].add(key);
-  }
-
-  #taken(kind: ZoneKind, how: "synced" | "changes" | "resync"): void {
+  #marked(): void {
     this.#dirtySince ||= performance.now();
-    if (how === "synced") {
-      this.#waiting.delete(kind);
-    }
-    if (how === "resync") {
-      // What an object was before is not known: all that could be of it is looked at.
-      this.#markAll();
-    }
     this.#queue();
-  }
-
-  /** Marks all that is in the store and all that is in the index. */
-  #markAll(): void {
-    const kinds = kindsOfZone(this.#options.zone);
-    this.#options.store.read((view) => {
-      for (const { metadata } of view.namespaces) {
-        this.#mark("namespaces", metadata.name);
-      }
-      for (const { key } of view.services) {
-        this.#mark("services", key);
-      }
-      for (const pod of kinds.includes("pods") ? view.pods : []) {
-        for (const key of this.#pods.keysOf(pod)) {
-          this.#mark("pods", key);
-        }
-      }
-      for (const { metadata } of kinds.includes("nodes") ? view.nodes : []) {
-        this.#mark("nodes", metadata.name);
-      }
-    });
-    this.#index.each((tag, key, value) => this.#markKey(tag, key, value));
-  }
-
-  #markKey(tag: number, key: Uint8Array, value: Uint8Array): void {
-    if (tag === TAG.service) {
-      const labels = textOf(key).split(".");
-      if (labels.length === 1) {
-        this.#mark("namespaces", labels[0]);
-      } else if (labels.length === 2) {
-        this.#mark("services", `${labels[1]}/${labels[0]}`);
-      }
-    } else if (tag === TAG.node) {
-      this.#mark("nodes", textOf(key));
-    } else if (tag === TAG.pod) {
-      const namespace = key.subarray(0, key[0] + 1);
-      this.#mark("pods", `${textOf(namespace)} ${addressText(key.subarray(key[0] + 1))}`);
-    } else if (tag === TAG.address && value[0] === VALUE.pointers) {
-      for (const { rank, labels } of pointersIn(value, 0)) {
-        if (rank === RANK.pod) {
-          this.#mark("pods", `${textOf(labels, labels[0] + 1)} ${addressText(key)}`);
-        }
-      }
-    }
   }
 
   #queue(): void {
@@ -297,7 +172,7 @@ class Feed implements ZoneFeed {
     const { store } = this.#options;
     const end = performance.now() + budgetMs;
     for (const key of this.#pods.forgotten()) {
-      this.#mark("pods", key);
+      this.#changes.mark("pods", key);
     }
     const isDone = store.read((view) => this.#drain(view, end));
     const madeRoom = this.#index.commit(Math.floor(this.#now() / 1000));
@@ -308,29 +183,22 @@ class Feed implements ZoneFeed {
     if (isDone) {
       this.#done();
     }
-    return isDone && this.#isClean;
-  }
-
-  get #isClean(): boolean {
-    return ORDER.every((what) => this.#dirty[what].size === 0);
+    return isDone && this.#changes.isClean;
   }
 
   #drain(view: ZoneView, end: number): boolean {
-    for (const what of ORDER) {
-      for (const key of this.#dirty[what]) {
-        this.#dirty[what].delete(key);
-        this.#counts.updates++;
-        try {
-          this.#writer.fits = true;
-          this.#write(what, key, view);
-          this.#settle(`${what} ${key}`);
-        } catch (error) {
-          this.#counts.failures++;
-          this.#options.onError?.(error, key);
-        }
-        if (performance.now() > end) {
-          return false;
-        }
+    for (const [what, key] of this.#changes.take()) {
+      this.#counts.updates++;
+      try {
+        this.#writer.fits = true;
+        this.#write(what, key, view);
+        this.#settle(`${what} ${key}`);
+      } catch (error) {
+        this.#counts.failures++;
+        this.#options.onError?.(error, key);
+      }
+      if (performance.now() > end) {
+        return false;
       }
     }
     return true;
@@ -401,21 +269,24 @@ class Feed implements ZoneFeed {
     for (const text of this.#refused) {
       const at = text.indexOf(" ");
       // Made by #settle, from what was marked.
-      this.#mark(text.slice(0, at) as Dirty, text.slice(at + 1));
+      this.#changes.mark(text.slice(0, at) as Dirty, text.slice(at + 1));
     }
   }
 
   /** Nothing waits any more. */
   #done(): void {
-    if (this.#isClean) {
+    if (this.#changes.isClean) {
       if (this.#dirtySince > 0) {
         this.#counts.applyMicros += Math.round((performance.now() - this.#dirtySince) * 1000);
         this.#dirtySince = 0;
       }
+      for (const atMs of this.#changes.takeTriggers()) {
+        this.#options.onProgrammed?.(Math.max(0, this.#now() - atMs) / 1000);
+      }
       if (this.#refused.size === 0 && this.#index.isFull) {
         this.#index.markRoom();
       }
-      if (this.#waiting.size === 0 && !this.#index.isSynced) {
+      if (this.#changes.isComplete && !this.#index.isSynced) {
         this.#index.markSynced(true);
         this.#markSynced();
       }

@@ -6,6 +6,7 @@ export const zoneNeeds = {
   services: ["labels", "type", "clusterIP", "clusterIPs", "externalName", "ports.name", "ports.protocol", "ports.port"],
   endpointslices: [
     "labels",
+    "annotations",
     "addressType",
     "endpoints.addresses",
     "endpoints.ready",

@@ -129,7 +129,7 @@ function readEndpoint(
 }
 
 function addTarget(label: string, bytes: Uint8Array, targets: OpenGroup["targets"], open: OpenHost): void {
-  const key = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).latin1Slice();
+  const key = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
   const target = targets.get(label) ?? { v4: [], v6: [] };
   targets.set(label, target);
   if (!open.seen.has(`${label} ${key}`) && target.v4.length + target.v6.length < MOST_OF_TARGET) {

@@ -1,4 +1,5 @@
 import type { NameIndex } from "./name-index.ts";
+import { RecordWriter } from "./record-writer.ts";
 import {
   addressesIn,
   DOMAIN,
@@ -8,7 +9,6 @@ import {
   type PortRecord,
   pointersIn,
   RANK,
-  RecordWriter,
   TAG,
   targetsIn,
   VALUE,
@@ -261,5 +261,5 @@ function byRank(a: PointerRecord, b: PointerRecord): number {
 }
 
 function latin(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).latin1Slice();
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
 }
