@@ -4,6 +4,14 @@ export { type TestCertificates, testCertificates } from "./certificates.ts";
 export { type Clock, type ManualClock, manualClock, realClock } from "./clock.ts";
 export { type ConformanceOptions, conformance } from "./conformance.ts";
 export { definitionsOf } from "./definitions.ts";
+export {
+  type FakeCluster,
+  type FakeClusterOptions,
+  fakeCluster,
+  type SentWrite,
+} from "./fake-cluster.ts";
+export type { Named, ObjectName as ObjectByName, TestClient } from "./fake-cluster-client.ts";
+export type { DeploymentFate } from "./fake-control-plane.ts";
 export type { ActiveFault, Fault, FaultMatch, Faults } from "./faults.ts";
 export { type Harness, type HarnessOptions, harness, type ObjectName } from "./harness.ts";
 export type { LogLine } from "./harness-log.ts";
