@@ -1,9 +1,11 @@
 import type { KubeClient } from "../kube/client.ts";
 import type { Logger } from "../log.ts";
+import type { ControllerDefinition, ControllerStart } from "../reconcile/controller.ts";
+import type { HostedController } from "../reconcile/run-host.ts";
 import type { StoreReader } from "../store/reader.ts";
 import type { ObjectReference, PluginHooks } from "./hooks.ts";
 import type { PluginMetrics } from "./metrics.ts";
-import type { KindsOf, Needs } from "./needs.ts";
+import type { KindsOf, NeededKindOf, Needs } from "./needs.ts";
 import type { OptionsOf, OptionsSchema } from "./plugin.ts";
 import type { PluginThreads } from "./thread.ts";
 
@@ -91,6 +93,20 @@ export interface PluginServices {
   use<H extends HandlersOf<H>>(name: string): ServiceOf<H>;
 }
 
+/** Controllers that a plugin runs: they reconcile objects one by one, with a queue, retries and a deadline. Inline plugins only. */
+export interface PluginControllers<N> {
+  /** The kinds of `needs`, to be given to a controller. */
+  readonly kinds: { readonly [Name in keyof N & string]: NeededKindOf<N, Name> };
+  /** Begins a definition, as `controller` of "fairlead/reconcile" does. Throws CONTROLLER_BAD_DEFINITION. */
+  define(name: string): ControllerStart;
+  /**
+   * Runs a controller until the plugin ends, from when the kinds of its definition and of `needs` are complete, and where a
+   * leader is elected, only in the leader. It looks at nothing that `needs` does not name. Rejects with CONTROLLER_DUPLICATE, PLUGIN_NEEDS,
+   * PLUGIN_CONTROLLER_NEEDS_INLINE, PLUGIN_STOPPED.
+   */
+  run(definition: ControllerDefinition): Promise<HostedController>;
+}
+
 /** All that a plugin gets. The same whether it runs on the main thread or in one of its own. */
 export interface PluginContext<
   Schema extends OptionsSchema | undefined = OptionsSchema | undefined,
@@ -107,6 +123,7 @@ export interface PluginContext<
   readonly store: StoreReader<KindsOf<N>>;
   readonly kube: PluginKube;
   readonly events: PluginEvents;
+  readonly controllers: PluginControllers<N>;
   readonly threads: PluginThreads;
   readonly tasks: PluginTasks;
   readonly timers: PluginTimers;

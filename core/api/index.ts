@@ -2,6 +2,9 @@ export type { FieldData } from "../kinds/field.ts";
 export type { AnyKind, Kind, ViewOf } from "../kinds/kind.ts";
 export type { KubeClient, KubeObject, Resource, ResourceName } from "../kube/client.ts";
 export type { LogFields, Logger } from "../log.ts";
+export type { ControllerDefinition, ReconcileContext, ReconcileResult, Request } from "../reconcile/controller.ts";
+export type { ReconcileKube } from "../reconcile/kube.ts";
+export type { HostedController } from "../reconcile/run-host.ts";
 export type { Change, ChangeBatch, ObjectView, StoreReader, StoreView } from "../store/reader.ts";
 export type {
   Duration,
@@ -9,6 +12,7 @@ export type {
   HandlersOf,
   PluginClock,
   PluginContext,
+  PluginControllers,
   PluginEvents,
   PluginKube,
   PluginServices,

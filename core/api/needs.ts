@@ -17,6 +17,8 @@ export interface NeededKindOptions {
   readonly labelSelector?: string;
   /** More indexes: name -> field. */
   readonly indexes?: Readonly<Record<string, string>>;
+  /** Keeps what this field manager has applied, so that a controller of that name applies only what differs. Default: none. */
+  readonly appliedBy?: string;
 }
 
 /** A custom resource, declared by the plugin: its fields are plain data. */
@@ -31,6 +33,7 @@ export interface NeededCustomKind {
   readonly fieldSelector?: string;
   readonly labelSelector?: string;
   readonly indexes?: Readonly<Record<string, string>>;
+  readonly appliedBy?: string;
 }
 
 /** As `NeededKind`, with the names of the kind's own fields. */

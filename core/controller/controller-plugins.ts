@@ -8,6 +8,7 @@ import { createKubeClient, type KubeClient } from "../kube/client.ts";
 import type { RestMeter } from "../kube/counted-transport.ts";
 import { connect, type HttpTransport } from "../kube/http-transport.ts";
 import type { Logger } from "../log.ts";
+import type { ReconcileHost } from "../reconcile/run-host.ts";
 import type { Store } from "../store/create-store.ts";
 import { narrowReader } from "../store/narrow-reader.ts";
 import { realClock } from "../watch/clock.ts";
@@ -31,6 +32,8 @@ export interface ControllerPluginsParts {
   /** Undefined where nobody is elected. */
   readonly leadership: WatchedLeadership | undefined;
   readonly rest: RestMeter;
+  /** The host of the cluster's controllers. */
+  readonly reconcile: () => Promise<ReconcileHost>;
   readonly follow: (kinds: readonly AnyKind[]) => Promise<void>;
   readonly loaded: (kinds: readonly AnyKind[]) => Promise<void>;
 }
@@ -69,6 +72,7 @@ export function openControllerPlugins(parts: ControllerPluginsParts): Controller
       tasks ??= openTaskPool();
       return await (await tasks).run(plugin, module, input, task);
     },
+    reconcile: parts.reconcile,
     kinds: options.kinds ?? [],
     follow: parts.follow,
     loaded: parts.loaded,

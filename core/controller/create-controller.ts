@@ -444,6 +444,7 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
       notices: this.notices,
       leadership: this.#election,
       rest,
+      reconcile: () => this.#openReconcile(),
       follow: (kinds) => this.#follow(kinds),
       loaded: async (kinds) => {
         try {

@@ -57,6 +57,7 @@ export function createInlineRunner(parts: InlineParts): PluginRunner {
         reader: parts.openReader(loaded),
         threads,
         clock,
+        runController: parts.runController,
         changesCalled: (kind, ms, failed) => parts.changesCalled(site.plugin, kind, ms, failed),
       });
       const { context } = own;

@@ -1,4 +1,4 @@
-import type { EventSubject, PluginContext, PluginEvents, TaskOptions } from "../api/context.ts";
+import type { EventSubject, PluginContext, PluginControllers, PluginEvents, TaskOptions } from "../api/context.ts";
 import type { DeclaredHook, Hook, ObjectReference, PluginHooks, Tap } from "../api/hooks.ts";
 import type { ClosedLabels, LabelValues, PluginMetrics } from "../api/metrics.ts";
 import type { Needs } from "../api/needs.ts";
@@ -6,6 +6,10 @@ import type { PluginThreads } from "../api/thread.ts";
 import { FairleadError } from "../errors.ts";
 import type { AnyKind } from "../kinds/kind.ts";
 import type { LogFields, Logger, LogLevel } from "../log.ts";
+import { controller } from "../reconcile/builder.ts";
+import type { ControllerDefinition } from "../reconcile/controller.ts";
+import { reconcileEvents } from "../reconcile/run-events.ts";
+import type { ControllerSite, HostedController } from "../reconcile/run-host.ts";
 import type { ChangeBatch, StoreReader } from "../store/reader.ts";
 import type { Clock } from "../watch/clock.ts";
 import { builtModule } from "./built-module.ts";
@@ -25,9 +29,17 @@ export interface ContextParts {
   readonly kinds: readonly AnyKind[];
   readonly threads: PluginThreads;
   readonly clock: Clock;
+  /** Runs a controller of the plugin. Default: refused, as in a thread of the plugin's own. */
+  readonly runController?: RunController | undefined;
   /** Told how long each call of a change callback took, milliseconds, and whether it threw. */
   readonly changesCalled?: (kind: string, ms: number, failed: boolean) => void;
 }
+
+/** Runs a controller on what the plugin itself may read and write. */
+export type RunController = (
+  definition: ControllerDefinition,
+  site: Omit<ControllerSite, "leadership">,
+) => Promise<HostedController>;
 
 /** A context and how to end it. */
 export interface OwnContext {
@@ -52,6 +64,7 @@ export function createPluginContext(parts: ContextParts): OwnContext {
     store: reader as PluginContext["store"], // the plugin's own kinds; the type says any
     kube: createPluginKube(site, signal),
     events: siteEvents(site),
+    controllers: siteControllers(parts, signal),
     threads: parts.threads,
     tasks: {
       run: async <Input, Output>(module: URL, input: Input, options: TaskOptions = {}): Promise<Output> =>
@@ -224,6 +237,58 @@ function changesHook(
       return { remove, [Symbol.dispose]: remove };
     },
   };
+}
+
+function siteControllers(parts: ContextParts, signal: AbortSignal): PluginControllers<Needs> {
+  const { site, reader, kinds, runController } = parts;
+  return Object.freeze({
+    // The plugin's own kinds; the type says any.
+    kinds: Object.freeze(
+      Object.fromEntries(kinds.map((kind) => [kind.name, kind])),
+    ) as PluginControllers<Needs>["kinds"],
+    define: (name) => controller(name),
+    async run(definition) {
+      if (signal.aborted) {
+        throw stoppedError(site.plugin);
+      }
+      if (runController === undefined) {
+        throw new FairleadError(
+          "PLUGIN_CONTROLLER_NEEDS_INLINE",
+          `plugin "${site.plugin}" runs the controller "${definition.name}"; run the plugin with isolation: inline`,
+          { facts: { plugin: site.plugin, controller: definition.name } },
+        );
+      }
+      checkNeeds(site.plugin, definition, kinds);
+      return await runController(definition, {
+        store: reader,
+        kube: createPluginKube(site, signal),
+        events: reconcileEvents(
+          (type, about, reason, message) => site.event(type, about, reason, message),
+          (error) => site.failed("events", error),
+        ),
+        log: siteLog(site),
+        after: kinds.map(({ name }) => name),
+      });
+    },
+  } satisfies PluginControllers<Needs>);
+}
+
+/** A controller sees what its plugin needs. Throws PLUGIN_NEEDS. */
+function checkNeeds(plugin: string, definition: ControllerDefinition, needed: readonly AnyKind[]): void {
+  for (const kind of definition.kinds) {
+    const there = needed.find(({ name }) => name === kind.name)?.selected ?? [];
+    const missing = kind.selected.filter((field) => !there.includes(field) && !there.includes(field.split(".")[0]));
+    if (missing.length > 0) {
+      const fields = missing.map((field) =>
+        field.startsWith("owned:") ? `appliedBy: "${field.slice(6)}"` : `"${field}"`,
+      );
+      throw new FairleadError(
+        "PLUGIN_NEEDS",
+        `plugin "${plugin}" runs the controller "${definition.name}", which looks at ${fields.join(", ")} of "${kind.name}"; add that to needs`,
+        { facts: { plugin, controller: definition.name, kind: kind.name } },
+      );
+    }
+  }
 }
 
 function siteEvents(site: PluginSite): PluginEvents {

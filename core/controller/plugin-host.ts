@@ -51,6 +51,7 @@ export interface PluginHostOptions {
   readonly namespaces: readonly string[] | undefined;
   readonly createRunner: (parts: RunnerParts, board: HookBoard) => Promise<PluginRunner>;
   readonly task: SiteParts["task"];
+  readonly reconcile: SlotHost["reconcile"];
   /** The embedder's own. */
   readonly kinds: readonly AnyKind[];
   /** Makes the store follow these kinds beside the embedder's own. */
@@ -96,6 +97,7 @@ export class PluginHost {
       services: this.#services,
       gate: this.#gate,
       leadership: options.leadership,
+      reconcile: options.reconcile,
       createRunner: (parts) => options.createRunner(parts, board),
     };
     const stopListening = options.leadership?.onChange(() => this.#leadershipChanged());

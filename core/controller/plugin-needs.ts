@@ -4,6 +4,7 @@ import { BUILT_IN_KINDS, builtInKind } from "../kinds/built-in.ts";
 import { type AnyKind, declare } from "../kinds/kind.ts";
 import { CELL_WORDS } from "../kinds/plan.ts";
 import { didYouMean } from "../nearest.ts";
+import { ownedKind } from "../reconcile/owned-kind.ts";
 
 /** The kinds that a plugin's `needs` stand for, with the fields that it asked for. Throws PLUGIN_NEEDS. */
 export function kindsOfNeeds(plugin: string, needs: Readonly<Record<string, unknown>>): AnyKind[] {
@@ -57,12 +58,12 @@ function chosen(kind: AnyKind, options: NeededKindOptions): AnyKind {
   let made = fields === undefined ? kind : kind.select(...texts(fields));
   made = indexes === undefined ? made : made.index(indexes);
   made = keep === undefined ? made : made.keep(keep);
-  return made.where({ fieldSelector, labelSelector });
+  return applied(made.where({ fieldSelector, labelSelector }), options.appliedBy);
 }
 
 function customKind(name: string, needed: NeededCustomKind): AnyKind {
   const { apiVersion, kind, namespaced, fields, keep, fieldSelector, labelSelector } = needed;
-  return declare(
+  const declared = declare(
     {
       name,
       apiVersion,
@@ -77,6 +78,17 @@ function customKind(name: string, needed: NeededCustomKind): AnyKind {
     },
     false,
   );
+  return applied(declared, needed.appliedBy);
+}
+
+function applied(kind: AnyKind, manager: unknown): AnyKind {
+  if (manager === undefined) {
+    return kind;
+  }
+  if (typeof manager !== "string" || manager === "") {
+    throw new TypeError("appliedBy is the name of a field manager: that of the controller, unless it says another one");
+  }
+  return ownedKind(kind, undefined, manager);
 }
 
 function isKind(needed: unknown): needed is AnyKind {

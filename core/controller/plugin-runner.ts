@@ -3,6 +3,7 @@ import type { FairleadError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Store } from "../store/create-store.ts";
 import type { Clock } from "../watch/clock.ts";
+import type { RunController } from "./plugin-context.ts";
 import type { PluginDeclaration } from "./plugin-declaration.ts";
 import type { PluginEntry } from "./plugin-entry.ts";
 import type { PluginSite } from "./plugin-site.ts";
@@ -48,6 +49,8 @@ export interface RunnerParts {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Runs a controller of the plugin, until `stop`. Default: refused. */
+  readonly runController?: RunController;
   /** The plugin's thread ended by itself, and will be restarted: its taps and services are taken away. */
   crashed(error: FairleadError): void;
   /** `setup` has run again after a crash; the host now runs the hooks `start`, `synced` and `leading` as they apply. */

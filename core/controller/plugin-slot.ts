@@ -3,6 +3,8 @@ import { codeOf, FairleadError, messageOf } from "../errors.ts";
 import type { HookBoard } from "../hooks/hook-board.ts";
 import type { AnyKind } from "../kinds/kind.ts";
 import type { Logger } from "../log.ts";
+import type { ControllerDefinition } from "../reconcile/controller.ts";
+import type { ControllerSite, HostedController, ReconcileHost } from "../reconcile/run-host.ts";
 import type { Store } from "../store/create-store.ts";
 import { narrowReader } from "../store/narrow-reader.ts";
 import type { StoreReader } from "../store/reader.ts";
@@ -14,6 +16,7 @@ import { createMainSite, type MainSite, type SiteParts } from "./main-site.ts";
 import type { ThreadInfo } from "./metrics-sources.ts";
 import type { NoticeBoard, NoticedError } from "./notices.ts";
 import { watchRules } from "./permission-check.ts";
+import { stoppedError } from "./plugin-context.ts";
 import { kindFromData, type PluginDeclaration } from "./plugin-declaration.ts";
 import type { PluginEntry, PluginInfo, PluginState } from "./plugin-entry.ts";
 import type { PluginRunner, RunnerParts } from "./plugin-runner.ts";
@@ -36,6 +39,8 @@ export interface SlotHost extends SiteParts {
   /** Undefined where nobody is elected: every process leads. */
   readonly leadership: WatchedLeadership | undefined;
   readonly createRunner: (parts: RunnerParts) => Promise<PluginRunner>;
+  /** Runs controllers; made when the first one is run. */
+  readonly reconcile: () => Promise<Pick<ReconcileHost, "run">>;
 }
 
 /** How long the steps of a start took, milliseconds. */
@@ -58,6 +63,8 @@ export class PluginSlot {
   #warning: NoticedError | undefined;
   #runner: PluginRunner | undefined;
   #site: MainSite | undefined;
+  /** Controllers that the plugin runs. */
+  readonly #hosted: HostedController[] = [];
   #events: EventRecorder | undefined;
   #declaration: PluginDeclaration | undefined;
   #kinds: readonly AnyKind[] = [];
@@ -226,6 +233,8 @@ export class PluginSlot {
     const endsAt = clock.now() + stopTimeoutMs;
     const left = (): number => Math.max(LEAST_STOP_MS, endsAt - clock.now());
     const wasRunning = this.#state === "running";
+    // While the plugin can still serve them.
+    await Promise.all(this.#hosted.map((hosted) => hosted.stop(left())));
     const isFinal = this.#state === "failed" || this.#state === "disabled";
     if (!isFinal) {
       this.#state = "stopping";
@@ -358,6 +367,7 @@ export class PluginSlot {
       store,
       clock,
       log,
+      runController: (definition, site) => this.#runController(definition, site),
       crashed: (error) => {
         this.#isLeading = false; // who could be told is gone
         this.#state = "restarting";
@@ -375,6 +385,20 @@ export class PluginSlot {
         this.#host.notices.tell("plugin-disabled", { plugin: this.name, error: noticed(error) });
       },
     };
+  }
+
+  async #runController(
+    definition: ControllerDefinition,
+    site: Omit<ControllerSite, "leadership">,
+  ): Promise<HostedController> {
+    const host = await this.#host.reconcile();
+    if (this.#ending.signal.aborted || this.#stopped !== undefined) {
+      throw stoppedError(this.name);
+    }
+    const leadership = definition.runOn === "leader" ? this.#leadership : undefined;
+    const hosted = host.run(definition, { ...site, leadership });
+    this.#hosted.push(hosted);
+    return hosted;
   }
 
   async #restarted(): Promise<void> {

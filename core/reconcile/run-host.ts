@@ -29,8 +29,8 @@ export interface HostedController {
    * where another process leads.
    */
   reconcile(key: string): Promise<void>;
-  /** Ends it; resolves when nothing of it is under way, or after ten seconds. */
-  stop(): Promise<void>;
+  /** Ends it; resolves when nothing of it is under way, or after so many milliseconds (default 10000). */
+  stop(deadlineMs?: number): Promise<void>;
 }
 
 /** What the controllers of one cluster share. */
@@ -191,9 +191,9 @@ class Hosted implements HostedController {
     throw new FairleadError("RECONCILE_STOPPED", `controller "${this.name}" was stopped`);
   }
 
-  stop(): Promise<void> {
+  stop(deadlineMs = STOP_DEADLINE_MS): Promise<void> {
     this.#stopListening?.();
-    this.#stopped ??= this.#close().then(() => this.#parts.stopped());
+    this.#stopped ??= this.#close(deadlineMs).then(() => this.#parts.stopped());
     return this.#stopped;
   }
 
@@ -237,9 +237,9 @@ class Hosted implements HostedController {
   }
 
   /** Resolves when nothing is under way: only then may another process lead. */
-  async #close(): Promise<void> {
+  async #close(deadlineMs = STOP_DEADLINE_MS): Promise<void> {
     const loop = this.#loop;
     this.#loop = undefined;
-    await loop?.stop(Math.min(STOP_DEADLINE_MS, this.#parts.site.leadership?.handOverMs ?? STOP_DEADLINE_MS));
+    await loop?.stop(Math.min(deadlineMs, this.#parts.site.leadership?.handOverMs ?? deadlineMs));
   }
 }

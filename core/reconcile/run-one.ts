@@ -2,6 +2,7 @@ import type { PluginEvents } from "../api/context.ts";
 import { milliseconds } from "../controller/duration.ts";
 import type { Term } from "../election/leadership.ts";
 import { FairleadError } from "../errors.ts";
+import type { AnyKind } from "../kinds/kind.ts";
 import type { LogFields, Logger } from "../log.ts";
 import type { StoreReader } from "../store/reader.ts";
 import type { Clock } from "../watch/clock.ts";
@@ -91,21 +92,35 @@ function call(
 }
 
 function readObject(store: StoreReader, { for: kind, sources }: ControllerDefinition, key: string): unknown {
-  const followed = sources[0].kind;
-  const copy = store.read((view) => {
+  const copy = copyOf(store, sources[0].kind, key);
+  if (copy === undefined || kind === undefined || !("read" in kind) || typeof kind.read !== "function") {
+    return copy;
+  }
+  try {
+    return { ...kind.read(copy), key };
+  } catch (error) {
+    // An object that was valid once must still be able to go: its finalizers are taken away by a reconcile.
+    if (copy.metadata.deletionTimestamp !== undefined) {
+      return copy;
+    }
+    throw error;
+  }
+}
+
+function copyOf(store: StoreReader, followed: AnyKind, key: string): ObjectLike | undefined {
+  const { apiVersion, kind } = followed;
+  return store.read((view) => {
     const found: (ObjectLike & { toJSON?(): unknown }) | undefined = view.kind(followed.name).get(key);
     if (found === undefined) {
       return undefined;
     }
-    const { apiVersion, kind: name } = followed;
-    return followed.kept === "fields"
-      ? Object.assign(detached(followed, found), { apiVersion, kind: name })
-      : { ...(found.toJSON?.() as object), key }; // a row is made of an object
+    const copy =
+      followed.kept === "fields"
+        ? Object.assign(detached(followed, found), { apiVersion, kind })
+        : { ...(found.toJSON?.() as object), key };
+    // Both are made of an object of the cluster.
+    return copy as ObjectLike;
   });
-  if (copy === undefined || kind === undefined || !("read" in kind) || typeof kind.read !== "function") {
-    return copy;
-  }
-  return { ...kind.read(copy), key };
 }
 
 /** Results come from users, in JavaScript too. */

@@ -118,6 +118,7 @@ class Probe {
           this.#events.push({ type: "Warning", reason, message, about: keyOf(about) });
         },
       },
+      controllers: real.controllers,
       threads: real.threads,
       tasks: { run: (module, input, options) => this.#work.track(real.tasks.run(module, input, options)) },
       ...this.#time(),
