@@ -136,6 +136,17 @@ export const commands: readonly CommandSpec[] = [
     load: async () => (await import("./rbac.ts")).rbac,
   },
   {
+    name: "crd",
+    usage: "FILE… [options]",
+    maxArguments: 100,
+    about: "print the CustomResourceDefinitions of the resources that modules export, for kubectl apply",
+    options: {
+      output: { value: "FORM", about: "yaml (default) or json", oneOf: ["yaml", "json"] },
+    },
+    examples: ["fairlead crd ./webapp.ts | kubectl apply -f -", "fairlead crd ./webapp.ts ./database.ts --output json"],
+    load: async () => (await import("./crd.ts")).crd,
+  },
+  {
     name: "check",
     about: "find every mistake of a configuration, and the rights that it lacks",
     options: {
