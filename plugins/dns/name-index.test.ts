@@ -169,7 +169,8 @@ test("readers may not write, and numbers and sizes that cannot be are refused", 
 });
 
 test("a reading thread sees whole values and misses no name while another writes", { timeout: 60_000 }, async () => {
-  const index = NameIndex.create({ maxBytes: 8 << 20 });
+  // Room for all that is written while the reader has lost its processor in the middle of a read.
+  const index = NameIndex.create({ maxBytes: 512 << 20 });
   const fixed = 200;
   for (let name = 0; name < fixed; name++) {
     put(index, name, "0".repeat(20));
@@ -200,7 +201,6 @@ test("a reading thread sees whole values and misses no name while another writes
   }
   Atomics.store(control, 1, 1);
   const [{ reads, wrong }] = await ended;
-  assert.deepEqual(wrong, []);
+  assert.deepEqual([wrong, index.stats.refused], [[], 0]);
   assert.ok(reads > 10_000 && round > 10, `${reads} reads, ${round} rounds`);
-  assert.equal(index.stats.refused, 0);
 });

@@ -4,6 +4,8 @@ const LONGEST_NAME = 255;
 const V4_BYTES = 4;
 const V6_BYTES = 16;
 const V6_GROUPS = 8;
+/** IPv6 that ends in IPv4. */
+const LONGEST_ADDRESS = 45;
 
 /**
  * Wire labels of a name as text, in lower case, without the root's: "a.b" is 1 a 1 b. Undefined when a label is empty, longer
@@ -66,13 +68,44 @@ export function readDashed(text: Uint8Array, start: number, end: number, out: Ui
 
 /** Bytes of an address; undefined when the text is none. */
 export function addressBytes(text: string): Uint8Array | undefined {
-  if (text.length > 45) {
-    return undefined;
+  const v4 = v4Of(text);
+  if (v4 !== undefined || text.length > LONGEST_ADDRESS) {
+    return v4;
   }
   const out = new Uint8Array(V6_BYTES);
   const bytes = Buffer.from(text, "latin1");
   const length = readAddress(bytes, 0, bytes.length, PLAIN, out);
   return length === 0 ? undefined : out.subarray(0, length);
+}
+
+/** IPv4 as most addresses are, without a copy of its text. */
+function v4Of(text: string): Uint8Array | undefined {
+  const out = new Uint8Array(V4_BYTES);
+  let part = 0;
+  let value = -1;
+  for (let n = 0; n < text.length; n++) {
+    const code = text.charCodeAt(n);
+    if (code === DOT && value >= 0 && part < V4_BYTES - 1) {
+      out[part++] = value;
+      value = -1;
+    } else if (code >= 48 && code <= 57 && value !== 0) {
+      value = Math.max(0, value) * 10 + code - 48;
+      if (value > 255) {
+        return undefined;
+      }
+    } else {
+      return undefined;
+    }
+  }
+  out[part] = value;
+  return part === V4_BYTES - 1 && value >= 0 ? out : undefined;
+}
+
+/** An address as key of a Map. */
+export function addressKey(bytes: Uint8Array): string {
+  return bytes.length === V4_BYTES
+    ? String.fromCharCode(bytes[0], bytes[1], bytes[2], bytes[3])
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
 }
 
 /** An address as Kubernetes writes it: the longest run of zeros in IPv6 is left out. */

@@ -1,6 +1,6 @@
 import type { GroupRecord, HostRecord, PortRecord, TargetRecord } from "./records.ts";
 import { PROTOCOLS } from "./records.ts";
-import { addressBytes, dashed, labelsOf } from "./zone-names.ts";
+import { addressBytes, addressKey, dashed, labelsOf } from "./zone-names.ts";
 import type { ServiceView, SliceView } from "./zone-needs.ts";
 
 /** A service as the zone shows it. */
@@ -28,8 +28,8 @@ interface OpenHost {
   readonly v4: Uint8Array[];
   readonly v6: Uint8Array[];
   readonly groups: Map<string, OpenGroup>;
-  /** Addresses, and addresses with their labels, that are in already. */
-  readonly seen: Set<string>;
+  /** Addresses that are in already, with the label that each came with first. */
+  readonly seen: Map<string, string>;
   count: number;
   left: number;
 }
@@ -85,7 +85,7 @@ function isReady({ conditions }: SliceView["endpoints"][number]): boolean {
 }
 
 function readEndpoints(slices: readonly SliceView[], rules: ServiceRules): OpenHost {
-  const open: OpenHost = { v4: [], v6: [], groups: new Map(), seen: new Set(), count: 0, left: 0 };
+  const open: OpenHost = { v4: [], v6: [], groups: new Map(), seen: new Map(), count: 0, left: 0 };
   if (rules.noEndpoints) {
     return open;
   }
@@ -129,17 +129,33 @@ function readEndpoint(
 }
 
 function addTarget(label: string, bytes: Uint8Array, targets: OpenGroup["targets"], open: OpenHost): void {
-  const key = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
-  const target = targets.get(label) ?? { v4: [], v6: [] };
-  targets.set(label, target);
-  if (!open.seen.has(`${label} ${key}`) && target.v4.length + target.v6.length < MOST_OF_TARGET) {
-    open.seen.add(`${label} ${key}`);
+  let target = targets.get(label);
+  if (target === undefined) {
+    target = { v4: [], v6: [] };
+    targets.set(label, target);
+  }
+  const key = addressKey(bytes);
+  const before = open.seen.get(key);
+  if (before === undefined) {
+    open.seen.set(key, label);
+    (isV4(bytes) ? open.v4 : open.v6).push(bytes);
+  } else if (before === label || hasTarget(open, label, bytes)) {
+    return;
+  }
+  if (target.v4.length + target.v6.length < MOST_OF_TARGET) {
     (isV4(bytes) ? target.v4 : target.v6).push(bytes);
   }
-  if (!open.seen.has(key)) {
-    open.seen.add(key);
-    (isV4(bytes) ? open.v4 : open.v6).push(bytes);
+}
+
+/** True when an address is in under this label already. */
+function hasTarget({ groups }: OpenHost, label: string, bytes: Uint8Array): boolean {
+  for (const { targets } of groups.values()) {
+    const target = targets.get(label);
+    if (target !== undefined && [...target.v4, ...target.v6].some((other) => Buffer.compare(other, bytes) === 0)) {
+      return true;
+    }
   }
+  return false;
 }
 
 function groupOf(open: OpenHost, signature: string, ports: readonly PortRecord[]): OpenGroup | undefined {

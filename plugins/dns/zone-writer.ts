@@ -13,6 +13,7 @@ import {
   targetsIn,
   VALUE,
 } from "./records.ts";
+import { addressKey } from "./zone-names.ts";
 import type { ServiceRecord } from "./zone-service.ts";
 
 /** Names of one address that are kept. */
@@ -25,7 +26,7 @@ interface Picture {
   /** Endpoints by label. */
   readonly hosts: Map<string, { readonly addresses: Uint8Array[]; readonly ports: PortRecord[] }>;
   /** Names by address. */
-  readonly pointers: Map<string, { readonly address: Uint8Array; readonly labels: Map<string, PointerRecord> }>;
+  readonly pointers: Map<string, { readonly address: Uint8Array; readonly names: PointerRecord[] }>;
 }
 
 /**
@@ -140,14 +141,10 @@ export class ZoneWriter {
         this.putPointers(address, isOwn, NONE);
       }
     }
-    for (const [text, { address, labels }] of after.pointers) {
-      const old = before.pointers.get(text);
-      if (
-        old === undefined ||
-        old.labels.size !== labels.size ||
-        [...labels.keys()].some((one) => !old.labels.has(one))
-      ) {
-        this.putPointers(address, isOwn, labels.values());
+    for (const [text, { address, names }] of after.pointers) {
+      const old = before.pointers.get(text)?.names ?? NONE;
+      if (old.length !== names.length || names.some((name) => !hasName(old, name))) {
+        this.putPointers(address, isOwn, names);
       }
     }
   }
@@ -229,10 +226,17 @@ export function below(label: string, key: Uint8Array): Uint8Array {
 }
 
 function addPointer(picture: Picture, address: Uint8Array, name: PointerRecord): void {
-  const text = latin(address);
-  const found = picture.pointers.get(text) ?? { address, labels: new Map<string, PointerRecord>() };
-  picture.pointers.set(text, found);
-  found.labels.set(latin(name.labels), name);
+  const key = addressKey(address);
+  const found = picture.pointers.get(key);
+  if (found === undefined) {
+    picture.pointers.set(key, { address, names: [name] });
+  } else if (!hasName(found.names, name)) {
+    found.names.push(name);
+  }
+}
+
+function hasName(names: readonly PointerRecord[], { labels }: PointerRecord): boolean {
+  return names.some((other) => Buffer.compare(other.labels, labels) === 0);
 }
 
 /** True when a name of an address is that of a service, or of one of its endpoints. */
@@ -258,8 +262,4 @@ function byFamily(addresses: readonly Uint8Array[]): { readonly v4: Uint8Array[]
 /** Best first; the order of the rest is the same whatever was written first. */
 function byRank(a: PointerRecord, b: PointerRecord): number {
   return a.rank - b.rank || Buffer.compare(a.labels, b.labels);
-}
-
-function latin(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
 }
