@@ -132,6 +132,12 @@ test("G03: two failures make an upstream down; probes for the root bring it back
   assert.deepEqual(await bench.addresses("www.example.test"), ["192.0.2.1"]);
 });
 
+test("G03: an upstream where nobody listens is down after two tries", async (t) => {
+  const bench = new ResolverBench(t, { to: [await deadAddress()] });
+  await bench.ask("www.example.test");
+  assert.equal(bench.resolver.upstreams()[0].healthy, false);
+});
+
 test("G03: probes may ask for another name, and only an upstream that failed gets any", async (t) => {
   const upstream = await FakeUpstream.start(t, () => from("192.0.2.1"));
   const bench = new ResolverBench(t, { to: [upstream.address], route: { healthName: "health.example.test" } });
@@ -184,11 +190,11 @@ test("G05: replies with another id, name, type or class are ignored and counted"
       return copy;
     };
     const end = 12 + "www.example.test".length + 2;
-    return [change(0, 0x55), change(14, 0x01), change(end + 1, 0x02), change(end + 3, 0x02), good];
+    return [change(0, 0x55), change(5, 3), change(14, 0x01), change(end + 1, 0x02), change(end + 3, 0x02), good];
   });
   const bench = new ResolverBench(t, { to: [upstream.address] });
   assert.deepEqual(await bench.addresses("www.example.test"), ["192.0.2.1"]);
-  assert.equal(bench.resolver.stats.upstreamMismatches, 4);
+  assert.equal(bench.resolver.stats.upstreamMismatches, 5);
 });
 
 test("G05: nobody but the upstream can answer: not another address, not another port", async (t) => {
@@ -224,6 +230,22 @@ test("G05: the case of the letters is random, and a reply must repeat it", async
     assert.deepEqual((await bench.ask(name)).answers, [`${name} 0 A 192.0.2.1`]);
   }
   assert.equal(names.size, 5);
+});
+
+test("G05: the random case is not seen in names that point into the question", async (t) => {
+  const upstream = await FakeUpstream.start(t, (query) => {
+    const head = reply(query, {}).subarray(0, 12 + "www.example.test".length + 2 + 4);
+    head[7] = 1;
+    // www.example.test MX 10 web.<pointer to "example.test" in the question>
+    const target = Buffer.from("\0\x0a\x03web\xc0\x10", "latin1");
+    return Buffer.concat([head, Buffer.from([0xc0, 12, 0, 15, 0, 1, 0, 0, 0, 60, 0, target.length]), target]);
+  });
+  const bench = new ResolverBench(t, { to: [upstream.address] });
+  for (let at = 0; at < 3; at++) {
+    assert.deepEqual((await bench.ask("www.example.test", "MX", { cd: at === 1, dnssec: at === 2 })).answers, [
+      "www.example.test 60 MX 10 web.example.test",
+    ]);
+  }
 });
 
 test("G05: an upstream that does not keep the case is asked over TCP, and from then on without it", async (t) => {
@@ -394,6 +416,7 @@ test("G10: a TCP connection that the upstream closed is dialled again without fa
   };
   assert.deepEqual(await bench.addresses("www.example.test"), ["192.0.2.2"]);
   assert.equal(upstream.queries.length, 3);
+  assert.equal(bench.resolver.stats.upstreamErrors, 0);
 });
 
 test("G10: an upstream that closes every connection is not asked without end", async (t) => {

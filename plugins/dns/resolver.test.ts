@@ -183,6 +183,18 @@ test("other options take over: new routes, an empty cache, and what is under way
   assert.equal((await waiting).rcode, "SERVFAIL");
 });
 
+test("what upstreams say that are not asked any more is handed on, but not kept", async (t) => {
+  const first = await FakeUpstream.start(t, () => "nothing");
+  const second = await FakeUpstream.start(t, () => web);
+  const bench = new ResolverBench(t, { to: [first.address] });
+  const waiting = bench.addresses("www.example.test");
+  await first.got(1);
+  bench.resolver.reload(resolverOptions({ to: [second.address] }));
+  first.queries[0].later({ answers: [record("www.example.test 60 A 192.0.2.66")] });
+  assert.deepEqual(await waiting, ["192.0.2.66"]);
+  assert.deepEqual(await bench.addresses("www.example.test"), ["192.0.2.1"]);
+});
+
 test("closed while questions are under way, it answers them and leaves nothing behind", async (t) => {
   const upstream = await FakeUpstream.start(t, () => "nothing");
   const bench = new ResolverBench(t, { to: [upstream.address] });
