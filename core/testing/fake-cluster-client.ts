@@ -104,7 +104,8 @@ export async function openTestClient(source: ClusterSource): Promise<TestClient>
       const within = namespaced && namespace !== undefined ? { namespace } : {};
       const objects: KubeObject[] = [];
       for await (const object of kube.list({ apiVersion, plural, ...within })) {
-        objects.push(object);
+        // The items of a list do not say what they are.
+        objects.push({ apiVersion, kind, ...object });
       }
       return objects;
     },
