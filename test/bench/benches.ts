@@ -37,6 +37,23 @@ export const BENCHES: readonly Bench[] = [
     file: "isolation",
   }),
   {
+    name: "reconcile",
+    summary: "reconciles of 10,000 objects beside controller-runtime on the real API server",
+    run: async (options) => (await import("./reconcile.ts")).benchReconcile(options),
+  },
+  childBench({
+    name: "schedules",
+    summary: "10,000 random schedules of both controllers, killed and started again at random",
+    title: "Random schedules",
+    file: "schedules",
+  }),
+  {
+    name: "election",
+    summary:
+      "leaders that are killed, paused and cut off, with client-go among them: takeover, and whether two ever act",
+    run: async (options) => (await import("./election.ts")).benchElection(options),
+  },
+  {
     name: "image",
     summary: "the container image under runc: start, memory and CPU as its cgroup counts them",
     run: async (options) => (await import("./image.ts")).benchImage(options),
