@@ -153,6 +153,14 @@ test("votes are asked for once a second, however often somebody asks", async () 
   assert.equal(asked, 2);
 });
 
+test("a vote that has just come is asked for at once: what was there before says nothing of it", async () => {
+  const votes: HookAsk[] = [];
+  const health = new Health(figureSources(undefined, pluginFigures({ healthVotes: () => votes })), never, {}, () => 0);
+  assert.deepEqual(await failing(health), {});
+  votes.push(voter("answers", () => false));
+  assert.deepEqual(await failing(health), { "vote/dns/answers": "the plugin says no" });
+});
+
 test("a vote that never comes is a no after a second, and is not asked for again meanwhile", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   let asked = 0;

@@ -199,6 +199,7 @@ class Votes {
   /** Answers that have not come yet, by the check's name: a plugin that hangs is not asked again and again. */
   readonly #pending = new Map<string, Promise<unknown>>();
   #askedAt = Number.NEGATIVE_INFINITY;
+  #asked = "";
   #last: Promise<readonly HealthCheck[]> = Promise.resolve([]);
 
   constructor(voters: () => readonly HookAsk[], now: () => number) {
@@ -208,9 +209,13 @@ class Votes {
 
   current(): Promise<readonly HealthCheck[]> {
     const now = this.#now();
-    if (now - this.#askedAt >= ASK_EVERY_MS) {
+    const voters = this.#voters();
+    const names = voters.map(({ plugin, name }) => `${plugin}/${name}`).join(" ");
+    // A vote that was not there a moment ago is not waited for: until it is asked it may well be a no.
+    if (now - this.#askedAt >= ASK_EVERY_MS || names !== this.#asked) {
       this.#askedAt = now;
-      this.#last = Promise.all(this.#voters().map((voter) => this.#ask(voter)));
+      this.#asked = names;
+      this.#last = Promise.all(voters.map((voter) => this.#ask(voter)));
     }
     return this.#last;
   }
