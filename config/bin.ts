@@ -15,6 +15,7 @@ import { commands } from "./commands.ts";
 
 const WRONG_USE = /^(CLI|CONFIG)_|^PLUGIN_OPTIONS$/;
 const NOT_WRONG_USE: readonly string[] = [
+  "CLI_NO_ANSWER",
   "CLI_NOT_SYNCED",
   "CLI_BROKEN_INSTALL",
   "CLI_OUTPUT_FAILED",

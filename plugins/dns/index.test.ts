@@ -139,7 +139,6 @@ test("questions that come while the thread is gone are answered by the next one"
   crash();
   const { sent, answered, refused } = await result;
   // Lost is only what lay in the old socket, or came before its end was known.
-  console.log(answered, sent);
   assert.ok(answered >= sent - 100, `${answered} of ${sent} were answered`);
   assert.equal(refused, 0);
   assert.equal(threads[0].alive, true);
