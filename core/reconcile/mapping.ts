@@ -1,4 +1,4 @@
-import type { AnyKind, ViewOf } from "../kinds/kind.ts";
+import type { AnyKind, IndexOf, ViewOf } from "../kinds/kind.ts";
 import type { Mapping, MappingContext } from "./controller.ts";
 import type { ObjectLike } from "./predicate.ts";
 
@@ -21,15 +21,15 @@ export const mapping = {
    * `byIndex(WebApp, "configMap", (configMap) => configMap.metadata.name)`. Only those of its own namespace, unless
    * `everywhere`.
    */
-  byIndex: <View = ObjectLike>(
-    kind: AnyKind,
-    index: string,
+  byIndex: <const K extends AnyKind, View extends ObjectLike>(
+    kind: K,
+    index: IndexOf<K>,
     read: (object: View) => string | number | boolean | undefined,
     options: { readonly everywhere?: boolean } = {},
-  ): Mapping<View & ObjectLike> =>
+  ): Mapping<View> =>
     withParts([], [kind], (object, { view }) => {
       const value = read(object);
-      const found = value === undefined ? [] : view.kind(kind.name).by(index as never, value);
+      const found = value === undefined ? [] : view.kind(kind.name).by(index, value);
       const { namespace } = object.metadata;
       return found
         .filter((one) => options.everywhere === true || namespace === undefined || one.metadata.namespace === namespace)

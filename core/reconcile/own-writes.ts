@@ -43,7 +43,8 @@ export class OwnWrites {
     return this.#objects.size;
   }
 
-  wrote(request: string, write: OwnWrite): void {
+  /** `isKnown`: the request knows all that is in it, so that its echo is no news. */
+  wrote(request: string, write: OwnWrite, isKnown: boolean): void {
     this.#sweep();
     const object = nameOf(write.kind, write.key);
     let writers = this.#objects.get(object);
@@ -68,7 +69,7 @@ export class OwnWrites {
     if (compareVersions(write.resourceVersion, written.version) > 0) {
       written.version = write.resourceVersion;
     }
-    if (write.before !== undefined && write.resourceVersion !== "") {
+    if (isKnown && write.before !== undefined && write.resourceVersion !== "") {
       written.steps.set(write.before, write.resourceVersion);
     }
   }

@@ -537,17 +537,22 @@ test("predicates pass changes over, and one that throws lets them through and is
 
 test("only own keys are reconciled where processes share them, and new ones when the shares change", async () => {
   const mine = new Set(["shop/a"]);
-  let told = (): void => {};
+  const held = gate();
+  let told = (): void | Promise<void> => {};
   bench.synced("configmaps", "secrets");
-  const loop = bench.loop(noting(), {
-    shards: {
-      owns: (key) => mine.has(key),
-      changes: (listener) => {
-        told = listener;
-        return () => {};
+  const loop = bench.loop(
+    noting((key) => (key === "shop/a" ? held.promise : undefined)),
+    {
+      shards: {
+        owns: (key) => mine.has(key),
+        check: (key) => assert.ok(mine.has(key), "not owned"),
+        changes: (listener) => {
+          told = listener;
+          return () => {};
+        },
       },
     },
-  });
+  );
   loop.start();
   put("a", 1);
   put("b", 1);
@@ -555,8 +560,16 @@ test("only own keys are reconciled where processes share them, and new ones when
   assert.deepEqual(seen, ["shop/a"]);
   mine.clear();
   mine.add("shop/b");
-  told();
+  assert.throws(() => bench.hooks[0].fence(), /not owned/);
+  let isGivenUp = false;
+  const givenUp = Promise.resolve(told()).then(() => {
+    isGivenUp = true;
+  });
   await settle();
+  assert.equal(isGivenUp, false, "others wait for what is under way");
+  held.open();
+  await givenUp;
+  assert.throws(() => bench.hooks[0].fence(), { code: "RECONCILE_OVER" });
   put("a", 2);
   await bench.commit();
   assert.deepEqual(seen, ["shop/a", "shop/b"]);

@@ -11,8 +11,10 @@ import { isTerminal } from "./terminal.ts";
 /** Which keys are this process's own, where several share them. */
 export interface OwnKeys {
   owns(key: string): boolean;
-  /** Calls back when what it owns has changed. Gives what ends it. */
-  changes(listener: () => void): () => void;
+  /** Throws SHARD_NOT_OWNED. */
+  check(key: string): void;
+  /** Calls back when what it owns has changed; others wait for what the listener gives. Gives what ends it. */
+  changes(listener: () => void | Promise<void>): () => void;
 }
 
 export interface RunLoopOptions extends RunOneParts {
@@ -39,6 +41,8 @@ interface Run {
   readonly startedMs: number;
   readonly timer: Timer;
   readonly awaited: readonly PromiseWithResolvers<void>[];
+  /** Resolves when it has ended. */
+  readonly over: PromiseWithResolvers<void>;
   /** Changes that came meanwhile: own writes are known only when they were answered. */
   readonly suspects: { readonly change: SourceChange; readonly priority: number }[];
   isOverdue: boolean;
@@ -89,7 +93,7 @@ export class RunLoop {
   start(): void {
     const { definition, store, after = [], log, shards } = this.#options;
     this.#state = "syncing";
-    this.#stopShards = shards?.changes(() => this.#addAll());
+    this.#stopShards = shards?.changes(() => this.#onShards());
     this.#sources = new RunSources({
       definition,
       store,
@@ -188,17 +192,29 @@ export class RunLoop {
     return this.#options.shards?.owns(key) ?? true;
   }
 
-  /** Keys that were not ours before may be now. */
-  #addAll(): void {
+  /** Keys may be ours that were not. What is not any more is ended, and waited for: then another process takes it. */
+  async #onShards(): Promise<void> {
     const { store, definition } = this.#options;
     const { for: kind } = definition;
-    if (kind !== undefined) {
+    const ends: Promise<void>[] = [];
+    for (const [key, run] of this.#runs) {
+      if (!this.#isOwn(key)) {
+        run.ending.abort(
+          new FairleadError("RECONCILE_STOPPED", `"${key}" does not belong to this process any more`, {
+            facts: { controller: this.name, key },
+          }),
+        );
+        ends.push(run.over.promise);
+      }
+    }
+    if (kind !== undefined && this.#state !== "stopped") {
       store.read((view) => {
         for (const { key } of view.kind(kind.name)) {
           this.enqueue(key, LOW_PRIORITY);
         }
       });
     }
+    await Promise.all(ends);
   }
 
   #onChange(keys: Iterable<string>, change: SourceChange, priority: number): void {
@@ -308,6 +324,7 @@ export class RunLoop {
       startedMs: clock.now(),
       timer: clock.setTimer(definition.deadlineMs, () => this.#onDeadline(run), true),
       awaited: this.#awaited.get(key) ?? [],
+      over: Promise.withResolvers(),
       suspects: [],
       isOverdue: false,
     };
@@ -320,11 +337,12 @@ export class RunLoop {
       priority: priority === NOW_PRIORITY ? 0 : priority,
       attempt: this.#queue.retries(key) + 1,
       ending: run.ending,
+      check: () => this.#options.shards?.check(key),
       wrote: (write) => {
         const isItself = write.kind === kind?.name && write.key === key;
         // Whoever changes the spec of its own object wants to be called again.
         const isWorkOfItsOwn = isItself && write.verb !== "status" && write.verb !== "finalizer";
-        this.#writes.wrote(key, isWorkOfItsOwn ? { ...write, before: undefined } : write);
+        this.#writes.wrote(key, write, !isWorkOfItsOwn);
       },
     }).then(
       (next) => this.#finish(run, next, undefined),
@@ -370,6 +388,7 @@ export class RunLoop {
       }
     }
     this.#release(key);
+    run.over.resolve();
     if (this.#runs.size === 0) {
       this.#settled?.resolve();
     }
@@ -410,7 +429,11 @@ export class RunLoop {
     const { key, priority } = run.taken;
     const { signal } = run.ending;
     // An abort that the reconcile passed on says nothing; the reason of the abort does.
-    const error: unknown = run.isOverdue && signal.aborted ? signal.reason : thrown;
+    const error: unknown = signal.aborted ? signal.reason : thrown;
+    if (!this.#isOwn(key)) {
+      this.#queue.forget(key);
+      return;
+    }
     const fields = {
       controller: this.name,
       key,

@@ -31,6 +31,8 @@ export interface RunOne {
   readonly priority: number;
   readonly attempt: number;
   readonly ending: AbortController;
+  /** Throws when the key is not this process's any more. */
+  readonly check: () => void;
   readonly wrote: (write: OwnWrite) => void;
 }
 
@@ -53,6 +55,7 @@ export async function runOne(parts: RunOneParts, run: RunOne): Promise<NextStep>
     }
     signal.throwIfAborted();
     term?.check();
+    run.check();
   };
   const request = requestOf(key);
   const object = definition.for === undefined ? request : readObject(store, definition, key);
