@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { type OwnedNode, ownedOf } from "../kinds/owned.ts";
 import type { KubeObject } from "../kube/client.ts";
 import type { StoreReader } from "../store/reader.ts";
+import type { Clock } from "../watch/clock.ts";
 import { compareVersions } from "../wire/version.ts";
 import { keyOf, type ServedResource } from "./kind-map.ts";
 import type { Difference } from "./owned-compare.ts";
@@ -22,6 +23,8 @@ export type Knowledge = KnownObject | "absent" | undefined;
 
 /** Our own writes that the store may not have seen yet. */
 const MOST_RECENT = 4096;
+/** An object that never comes was made and removed while the watch was broken. */
+const RECENT_MS = 60_000;
 /** Peculiarities of the server, by kind. */
 const MOST_ACCEPTED = 2000;
 
@@ -29,10 +32,12 @@ const MOST_ACCEPTED = 2000;
 export class KnownState {
   readonly #store: StoreReader;
   readonly #fieldManager: string;
-  readonly #recent = new Map<string, KnownObject>();
+  readonly #clock: Clock;
+  readonly #recent = new Map<string, { readonly known: KnownObject; readonly atMs: number }>();
   readonly #accepted = new Map<string, Set<string>>();
 
-  constructor(store: StoreReader, fieldManager: string) {
+  constructor(store: StoreReader, fieldManager: string, clock: Clock) {
+    this.#clock = clock;
     this.#store = store;
     this.#fieldManager = fieldManager;
   }
@@ -43,20 +48,22 @@ export class KnownState {
       return undefined;
     }
     const { name } = followed.kind;
-    const status = this.#store.status(name);
-    if (!status.synced) {
+    if (!this.#store.status(name).synced) {
       return undefined;
     }
     const id = `${name} ${key}`;
     const recent = this.#recent.get(id);
-    const stored = this.#store.read((view) => {
-      const object = view.kind(name).get(key);
-      return object === undefined ? undefined : knownOf(object, followed.ownedField);
+    const [stored, gone] = this.#store.read((view) => {
+      const objects = view.kind(name);
+      const object = objects.get(key);
+      return object === undefined
+        ? [undefined, objects.deleted.get(key)?.metadata.resourceVersion ?? ""]
+        : [knownOf(object, followed.ownedField), ""];
     });
     if (recent !== undefined) {
-      // An object that is gone has no version: the kind's own tells whether our write was seen.
-      if (compareVersions(stored?.version ?? status.resourceVersion, recent.version) < 0) {
-        return recent;
+      const isUnseen = compareVersions(stored?.version ?? gone, recent.known.version) < 0;
+      if (isUnseen && this.#clock.now() - recent.atMs < RECENT_MS) {
+        return recent.known;
       }
       this.#recent.delete(id);
     }
@@ -82,7 +89,7 @@ export class KnownState {
     if (followed?.ownedField !== undefined) {
       const id = `${followed.kind.name} ${keyOf(metadata.namespace, metadata.name)}`;
       this.#recent.delete(id); // to the end of the order
-      this.#recent.set(id, known);
+      this.#recent.set(id, { known, atMs: this.#clock.now() });
       for (const [oldest] of this.#recent) {
         if (this.#recent.size <= MOST_RECENT) {
           break;

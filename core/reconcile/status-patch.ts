@@ -65,12 +65,12 @@ function mergePatch(is: unknown, should: unknown): unknown {
     }
     return Object.keys(patch).length === 0 ? undefined : patch;
   }
-  return isSameJson(is ?? null, should) ? undefined : should;
+  return isSameJson(is, should) ? undefined : should;
 }
 
-/** True for values that are the same JSON; keys that are undefined are not there. */
+/** True for values that are the same JSON to the API server: null and undefined are as if they were not there. */
 export function isSameJson(a: unknown, b: unknown): boolean {
-  if (Object.is(a, b)) {
+  if (Object.is(a ?? undefined, b ?? undefined)) {
     return true;
   }
   if (Array.isArray(a) && Array.isArray(b)) {

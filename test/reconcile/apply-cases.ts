@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import type { KubeClient, KubeObject } from "../../core/kube/client.ts";
-import { apply } from "../../core/reconcile/apply.ts";
-import type { ReconcileKube } from "../../core/reconcile/kube.ts";
+import { apply, type OwnedObject } from "../../core/reconcile/apply.ts";
 import { refusal } from "../cluster/kube-connection.ts";
 import { configMap, deployment, gadget, service } from "./write-objects.ts";
 import type { GivenGadget, WriteProcess, WriteWorld } from "./write-world.ts";
@@ -22,7 +21,7 @@ const at = (namespace: string, apiVersion: string, plural: string, name: string)
 });
 
 /** Applies in `process` and waits until its cache has seen that. */
-async function applied(process: WriteProcess, other: KubeClient, ...objects: Parameters<ReconcileKube["apply"]>) {
+async function applied(process: WriteProcess, other: KubeClient, ...objects: readonly (KubeObject | OwnedObject)[]) {
   const outcomes = await process.kube.apply(...objects);
   for (const given of objects) {
     const object: KubeObject = "owner" in given && "object" in given ? (given.object as KubeObject) : given;

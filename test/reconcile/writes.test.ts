@@ -2,9 +2,10 @@ import { after, before, describe, test } from "node:test";
 import { createApiServer } from "../../core/testing/index.ts";
 import { startCluster, whyNoCluster } from "../cluster/cluster.ts";
 import { applyCases } from "./apply-cases.ts";
+import { editCases } from "./edit-cases.ts";
 import { type WriteWorld, writeWorld } from "./write-world.ts";
 
-const CASES = [...applyCases];
+const CASES = [...applyCases, ...editCases];
 
 /** The same promises on every server. */
 function casesOn(server: string, start: () => Promise<WriteWorld & AsyncDisposable>, skip: string | undefined): void {
