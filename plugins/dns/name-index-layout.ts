@@ -8,8 +8,6 @@ export const MAGIC = 0;
 export const SEED = 1;
 /** Buckets in use; also tells how far the table has been split. */
 export const BUCKETS = 2;
-/** Odd while a bucket is being split. */
-export const SPLITS = 3;
 /** Goes up with each commit. */
 export const EPOCH = 4;
 /** Names there are. */
@@ -28,6 +26,10 @@ export const MAX_BUCKETS = 10;
 export const USED = 11;
 /** Free bytes among them. */
 export const FREE = 12;
+/** 1 as soon as there has been a reader in another thread. */
+export const ATTACHED = 13;
+/** 1 while a bucket is being split. */
+export const SPLITTING = 14;
 /** First of the readers' words: the epoch in which each is reading, 0 when it is not. */
 export const READERS = 16;
 /** Words of the header; the table follows, then the records. */

@@ -1,5 +1,6 @@
 import { randomInt } from "node:crypto";
 import {
+  ATTACHED,
   BUCKETS,
   EPOCH,
   FLAG_FULL,
@@ -21,7 +22,7 @@ import {
   REFUSED,
   SEED,
   SERIAL,
-  SPLITS,
+  SPLITTING,
   USED,
   WRITES,
 } from "./name-index-layout.ts";
@@ -57,9 +58,8 @@ const FIRST_BUCKETS = 256;
 const DEFAULT_MAX_BYTES = 256 * 1024 * 1024;
 /** Bytes of memory for each bucket of the table. */
 const BYTES_PER_BUCKET = 128;
-/** A reader that finds nothing looks again while the writer moves names; a writer that died in it must not hold it for ever. */
-const MOST_LOOKS = 1000;
-
+/** Milliseconds that a reader waits for a writer, which may have died. */
+const ATTACH_WAITS = 100;
 /**
  * Names and their records as bytes in shared memory: a table that grows by one bucket at a time, with chains of records.
  * One thread writes, others read without locks: a record is never changed, its successor takes its place by one store, and
@@ -111,6 +111,11 @@ export class NameIndex {
       );
     }
     Atomics.store(words, READERS + reader, 0);
+    Atomics.store(words, ATTACHED, 1);
+    // The writer sees from now on that it is not alone; it may be in the middle of what only who is alone may do.
+    for (let n = 0; n < ATTACH_WAITS && Atomics.load(words, SPLITTING) !== 0; n++) {
+      Atomics.wait(words, SPLITTING, 1, 1);
+    }
     return new NameIndex(handle.buffer, undefined, reader);
   }
 
@@ -144,17 +149,17 @@ export class NameIndex {
   find(tag: number, key: Uint8Array, start: number, end: number): number {
     const hash = this.#hash(tag, key, start, end);
     const words = this.#words;
-    for (let looks = 0; looks < MOST_LOOKS; looks++) {
-      const splits = Atomics.load(words, SPLITS);
+    for (;;) {
+      const buckets = Atomics.load(words, BUCKETS);
       const record = this.#walk(hash, tag, key, start, end);
       if (record !== 0) {
         return words[(record >> 2) + RECORD_VALUE];
       }
-      if ((splits & 1) === 0 && Atomics.load(words, SPLITS) === splits) {
+      // A name may have moved to the bucket that was added meanwhile; each further look wants one more to be added.
+      if (Atomics.load(words, BUCKETS) === buckets) {
         return 0;
       }
     }
-    return 0;
   }
 
   /** A reading thread is about to look: what it finds stays as it is until `leave`. */
@@ -390,26 +395,83 @@ export class NameIndex {
     }
     const half = 1 << (31 - Math.clz32(buckets));
     const from = HEADER_WORDS + buckets - half;
-    const to = HEADER_WORDS + buckets;
-    Atomics.add(words, SPLITS, 1);
+    Atomics.store(words, SPLITTING, 1);
+    if (Atomics.load(words, ATTACHED) === 0) {
+      this.#splitAlone(from, HEADER_WORDS + buckets, half);
+    } else {
+      this.#splitShared(from, HEADER_WORDS + buckets, half);
+    }
+    Atomics.store(words, SPLITTING, 0);
+  }
+
+  /** No other thread reads. */
+  #splitAlone(from: number, to: number, bit: number): void {
+    const words = this.#words;
     let stay = 0;
     let move = 0;
     for (let record = words[from]; record !== 0; ) {
-      const at = record >> 2;
-      const next = words[at];
-      if ((words[at + RECORD_HASH] & half) === 0) {
-        Atomics.store(words, at, stay);
+      const next = words[record >> 2];
+      if ((words[(record >> 2) + RECORD_HASH] & bit) === 0) {
+        words[record >> 2] = stay;
         stay = record;
       } else {
-        Atomics.store(words, at, move);
+        words[record >> 2] = move;
         move = record;
       }
       record = next;
     }
-    Atomics.store(words, from, stay);
-    Atomics.store(words, to, move);
-    Atomics.store(words, BUCKETS, buckets + 1);
-    Atomics.add(words, SPLITS, 1);
+    words[from] = stay;
+    words[to] = move;
+    Atomics.store(words, BUCKETS, to - HEADER_WORDS + 1);
+  }
+
+  /**
+   * Names that move are copied, so that a reader finds each of them at every moment: in the old bucket until the new one can
+   * be seen, then in the new one.
+   */
+  #splitShared(from: number, to: number, bit: number): void {
+    const words = this.#words;
+    let moved = 0;
+    for (let record = words[from]; record !== 0; record = words[record >> 2]) {
+      if ((words[(record >> 2) + RECORD_HASH] & bit) !== 0) {
+        const copy = this.#copy(record);
+        if (copy === 0) {
+          this.#dropChain(moved);
+          return;
+        }
+        words[copy >> 2] = moved;
+        moved = copy;
+      }
+    }
+    Atomics.store(words, to, moved);
+    Atomics.store(words, BUCKETS, to - HEADER_WORDS + 1);
+    let link = from;
+    for (let record = words[from]; record !== 0; record = words[record >> 2]) {
+      if ((words[(record >> 2) + RECORD_HASH] & bit) === 0) {
+        link = record >> 2;
+      } else {
+        Atomics.store(words, link, words[record >> 2]);
+        this.#drop(record);
+      }
+    }
+  }
+
+  #copy(record: number): number {
+    const words = this.#words;
+    const size = words[(record >> 2) + RECORD_SIZE];
+    const copy = this.#owned().take(size);
+    if (copy !== 0) {
+      this.bytes.copyWithin(copy, record, record + size);
+      words[(copy >> 2) + RECORD_VALUE] += copy - record;
+    }
+    return copy;
+  }
+
+  /** Gives back records that nobody has seen. */
+  #dropChain(first: number): void {
+    for (let record = first; record !== 0; record = this.#words[record >> 2]) {
+      this.#drop(record);
+    }
   }
 
   #owned(): IndexSpace {

@@ -134,7 +134,7 @@ class Feed implements ZoneFeed {
 
   flush(): void {
     this.#options.store.flush();
-    this.#run(Number.POSITIVE_INFINITY);
+    while (!this.#run(BUDGET_MS)) {}
   }
 
   close(): void {
