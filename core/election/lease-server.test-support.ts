@@ -2,12 +2,12 @@ import { FairleadError } from "../errors.ts";
 import type { KubeObject } from "../kube/client.ts";
 import type { Clock, Timer } from "../watch/clock.ts";
 import type { ManualClock } from "../watch/manual-clock.test-support.ts";
-import type { LeaseClient } from "./election.ts";
 import { readRecord } from "./lease-record.ts";
+import type { ShardClient } from "./shards.ts";
 
 /** A request that came to the server. */
 export interface SeenCall {
-  readonly verb: "get" | "create" | "update";
+  readonly verb: "get" | "create" | "update" | "delete" | "list";
   readonly by: string;
   readonly holder: string;
 }
@@ -46,6 +46,13 @@ export class LeaseServer {
     const there = this.leases.get(name);
     if (verb === "get") {
       return this.get(name);
+    }
+    if (verb === "list") {
+      return { items: structuredClone([...this.leases.values()]) };
+    }
+    if (verb === "delete") {
+      this.leases.delete(name);
+      return {};
     }
     if (verb === "create") {
       if (there !== undefined) {
@@ -130,7 +137,7 @@ export class Machine implements Clock {
   }
 
   /** The server as this machine reaches it. */
-  client(server: LeaseServer, by: string): LeaseClient {
+  client(server: LeaseServer, by: string): ShardClient {
     type Options = { readonly signal?: AbortSignal; readonly timeoutMs?: number } | undefined;
     const call = (verb: SeenCall["verb"], name: string, object: KubeObject, options: Options): Promise<KubeObject> =>
       new Promise((resolve, reject) => {
@@ -171,6 +178,12 @@ export class Machine implements Clock {
           ? call("create", nameOf(object), object, options)
           : Promise.reject(new FairleadError("KUBE_METHOD_NOT_ALLOWED", "POST to an object")),
       update: ({ name }, object, options) => call("update", name, object, options),
+      delete: ({ name }, options) => call("delete", name, {}, options),
+      async *pages(_target, options) {
+        const { items } = await call("list", "", {}, options);
+        // The server above gives a list of objects.
+        yield { resourceVersion: "1", continue: "", remaining: 0, restarted: false, items: items as KubeObject[] };
+      },
     };
   }
 
