@@ -21,10 +21,16 @@ export interface KnownObject {
 /** Known of an object: its state, that there is none, or nothing at all. */
 export type Knowledge = KnownObject | "absent" | undefined;
 
+/** One of our writes. */
+interface RecentWrite {
+  readonly known: KnownObject;
+  readonly atMs: number;
+}
+
 /** Our own writes that the store may not have seen yet. */
 const MOST_RECENT = 4096;
-/** An object that never comes was made and removed while the watch was broken. */
-const RECENT_MS = 60_000;
+/** An object that does not come in this time was made and removed while the watch was broken; or it is applied again in vain. */
+const UNSEEN_MS = 5_000;
 /** Peculiarities of the server, by kind. */
 const MOST_ACCEPTED = 2000;
 
@@ -33,7 +39,7 @@ export class KnownState {
   readonly #store: StoreReader;
   readonly #fieldManager: string;
   readonly #clock: Clock;
-  readonly #recent = new Map<string, { readonly known: KnownObject; readonly atMs: number }>();
+  readonly #recent = new Map<string, RecentWrite>();
   readonly #accepted = new Map<string, Set<string>>();
 
   constructor(store: StoreReader, fieldManager: string, clock: Clock) {
@@ -56,18 +62,26 @@ export class KnownState {
     const [stored, gone] = this.#store.read((view) => {
       const objects = view.kind(name);
       const object = objects.get(key);
-      return object === undefined
-        ? [undefined, objects.deleted.get(key)?.metadata.resourceVersion ?? ""]
-        : [knownOf(object, followed.ownedField), ""];
+      if (object !== undefined) {
+        return [knownOf(object, followed.ownedField), undefined];
+      }
+      const { uid = "", resourceVersion = "" } = objects.deleted.get(key)?.metadata ?? {};
+      return [undefined, { uid, version: resourceVersion }];
     });
     if (recent !== undefined) {
-      const isUnseen = compareVersions(stored?.version ?? gone, recent.known.version) < 0;
-      if (isUnseen && this.#clock.now() - recent.atMs < RECENT_MS) {
+      const isSeen = stored === undefined ? this.#isGone(recent, gone) : !isOlder(stored, recent.known);
+      if (!isSeen) {
         return recent.known;
       }
       this.#recent.delete(id);
     }
     return stored ?? (followed.isWhole ? "absent" : undefined);
+  }
+
+  /** What is not in the store: removed after our write, or not there yet. */
+  #isGone({ known, atMs }: RecentWrite, gone: { readonly uid: string; readonly version: string }): boolean {
+    // The last state that was seen may be from before the write; of the same object it is gone all the same.
+    return gone.uid === known.uid || !isOlder(gone, known) || this.#clock.now() - atMs >= UNSEEN_MS;
   }
 
   /** Forgets the last write to an object. */
@@ -162,4 +176,8 @@ function knownOf(view: object, ownedField: string | undefined): KnownObject {
 
 function pick({ apiVersion, kind, name, uid }: OwnerReference): OwnerReference {
   return { apiVersion, kind, name, uid, controller: true };
+}
+
+function isOlder(a: { readonly version: string }, b: { readonly version: string }): boolean {
+  return compareVersions(a.version, b.version) < 0;
 }

@@ -116,7 +116,10 @@ function cachedObject<K extends AnyKind>(shared: SharedWrites, kind: K, key: str
     if (object === undefined) {
       return undefined;
     }
-    return "read" in kind ? { ...object.toJSON(), key } : detached(followed, object);
+    const { apiVersion, kind: name } = followed;
+    return "read" in kind
+      ? { ...object.toJSON(), key }
+      : Object.assign(detached(followed, object), { apiVersion, kind: name });
   });
   // The shape is the view's; of a resource it is its JSON, as `defineResource` types it.
   return copy as CachedObject<K> | undefined;

@@ -51,7 +51,10 @@ export type Resource<
 > = Kind<`${Plural}.${string}`, CommonFields, keyof CommonFields | "json", Namespaced, "labels" | "owner"> & {
   /** Exists in types only. */
   readonly objectType?: ResourceObject<StandardSchemaV1.InferOutput<Spec>, StatusOf<Status>, Namespaced>;
-  /** The object behind the JSON of the store or the API server. Throws RESOURCE_BAD_OBJECT when its spec does not fit the schema. */
+  /**
+   * The object behind the JSON of the store or the API server. Throws RESOURCE_BAD_OBJECT when its spec does not fit the schema;
+   * one that is being deleted is given as it is then, so that it can be cleaned up.
+   */
   read(json: unknown): ResourceObject<StandardSchemaV1.InferOutput<Spec>, StatusOf<Status>, Namespaced>;
   /** What `kubectl apply` makes the API server know it by. Throws RESOURCE_BAD_SCHEMA. */
   crd(): KubeObject;
@@ -107,7 +110,7 @@ function checkNames({ group, version, kind, plural, versions = {} }: AnyResource
 function readObject<Object>(kind: string, schema: StandardSchemaV1, json: unknown): Object {
   // What is wrong with it is found by the schema, and by those who use its metadata.
   const object = (json ?? {}) as {
-    readonly metadata?: { readonly name?: unknown; readonly namespace?: unknown };
+    readonly metadata?: { readonly name?: unknown; readonly namespace?: unknown; readonly deletionTimestamp?: unknown };
     spec?: unknown;
   };
   const result = schema["~standard"].validate(object.spec ?? {});
@@ -119,6 +122,10 @@ function readObject<Object>(kind: string, schema: StandardSchemaV1, json: unknow
       "RESOURCE_BAD_OBJECT",
       `the spec of ${kind} "${key}" has a schema that answers later; use one without promises`,
     );
+  }
+  if (result.issues !== undefined && object.metadata?.deletionTimestamp !== undefined) {
+    // As it is: its finalizers have to be removed all the same.
+    return { ...object, spec: object.spec ?? {} } as Object;
   }
   if (result.issues !== undefined) {
     const issues = result.issues.map(({ path = [], message }) => {

@@ -210,6 +210,8 @@ test("what is read lists every issue with its path", () => {
     code: "RESOURCE_BAD_OBJECT",
     message: /Shop "shop\/x" does not fit its schema: spec\.a\.b: .*; spec\.c: /,
   });
+  const going = { metadata: { name: "x", deletionTimestamp: "2026-01-31T08:00:00Z" }, spec: { a: 1 } };
+  assert.deepEqual(resource.read(going), going);
   for (const json of [undefined, null, 1, "x", [], { metadata: null }]) {
     assert.throws(() => resource.read(json), { code: "RESOURCE_BAD_OBJECT" });
   }
