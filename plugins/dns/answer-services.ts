@@ -3,17 +3,16 @@ import { HEADER_BYTES, type Question } from "./answer-question.ts";
 import type { RecordPrinter } from "./answer-records.ts";
 import { QUESTION_NAME, type Reply, TYPE } from "./answer-writer.ts";
 import {
+  GROUP_ADDRESSES,
   GROUP_HEAD,
   GROUP_PORTS,
   GROUP_TARGETS,
-  GROUP_WEIGHT,
   groupsAt,
   HOST_GROUPS,
   HOST_HEAD,
   HOST_PORTS,
   HOST_V4,
   HOST_V6,
-  HOST_WEIGHT,
   PORT_HEAD,
   portsAt,
   portsEnd,
@@ -45,6 +44,7 @@ export class ServicePrinter {
   /** Where the targets were written. */
   readonly #targets = new Uint16Array(MOST_TARGETS);
   #targetCount = 0;
+  #weight = 1;
   /** With which target each group began. */
   readonly #starts = new Uint16Array(MOST_GROUPS);
 
@@ -65,6 +65,13 @@ export class ServicePrinter {
     }
     const count = short(values, value + HOST_GROUPS);
     const firstGroup = groupsAt(values, value);
+    let records = 0;
+    for (let n = 0, group = firstGroup; n < count; n++) {
+      const ports = this.#wanted(group + GROUP_HEAD, values[group + GROUP_PORTS], filter);
+      records += ports * short(values, group + GROUP_ADDRESSES);
+      group = groupEnd(values, group);
+    }
+    this.#weight = weightOf(records);
     for (let n = 0, group = firstGroup; n < count && !this.#reply.isCut; n++) {
       this.#group(group, n, filter, false);
       group = groupEnd(values, group);
@@ -81,16 +88,19 @@ export class ServicePrinter {
 
   #ownPorts(value: number, filter: PortFilter): void {
     const { values } = this.#printer;
+    const count = values[value + HOST_PORTS];
+    const v4 = short(values, value + HOST_V4);
+    const v6 = short(values, value + HOST_V6);
     let at = portsAt(values, value);
-    for (let n = values[value + HOST_PORTS]; n > 0; n--) {
-      if (this.#isWanted(at, filter) && !this.#srv(at, values[value + HOST_WEIGHT], 0, filter)) {
+    this.#weight = weightOf(this.#wanted(at, count, filter) * (v4 + v6));
+    for (let n = 0; n < count; n++) {
+      if (this.#isWanted(at, filter) && !this.#srv(at, 0, filter)) {
         return;
       }
       at += PORT_HEAD + values[at + 3];
     }
     if (this.#targetCount > 0) {
-      const v4 = short(values, value + HOST_V4);
-      this.#printer.additional(this.#targets[0], value + HOST_HEAD, v4, short(values, value + HOST_V6));
+      this.#printer.additional(this.#targets[0], value + HOST_HEAD, v4, v6);
     }
   }
 
@@ -98,7 +108,7 @@ export class ServicePrinter {
   #group(group: number, number: number, filter: PortFilter, asAddresses: boolean): void {
     const { values } = this.#printer;
     const ports = values[group + GROUP_PORTS];
-    if (!this.#anyWanted(group + GROUP_HEAD, ports, filter)) {
+    if (this.#wanted(group + GROUP_HEAD, ports, filter) === 0) {
       return;
     }
     const count = short(values, group + GROUP_TARGETS);
@@ -135,7 +145,7 @@ export class ServicePrinter {
     for (let n = 0; n < ports; n++) {
       if (this.#isWanted(at, filter)) {
         const before = this.#targetCount;
-        if (!this.#srv(at, values[group + GROUP_WEIGHT], target, filter)) {
+        if (!this.#srv(at, target, filter)) {
           return;
         }
         this.#targetCount = isNew ? this.#targetCount : before;
@@ -155,19 +165,21 @@ export class ServicePrinter {
     return protocol < 0 || isPort(this.#printer.values, port, protocol, this.#question.name);
   }
 
-  #anyWanted(start: number, count: number, filter: PortFilter): boolean {
+  /** How many of so many ports the question is about. */
+  #wanted(start: number, count: number, filter: PortFilter): number {
     let at = start;
+    let found = 0;
     for (let n = 0; n < count; n++) {
       if (this.#isWanted(at, filter)) {
-        return true;
+        found++;
       }
       at += PORT_HEAD + this.#printer.values[at + 3];
     }
-    return false;
+    return found;
   }
 
   /** One SRV record: to the label at `target` (0: none) below the owner of the ports. The name is in lower case, the zone as asked. */
-  #srv(port: number, weight: number, target: number, { skipped }: PortFilter): boolean {
+  #srv(port: number, target: number, { skipped }: PortFilter): boolean {
     const reply = this.#reply;
     const { out } = reply;
     const { name, end } = this.#question;
@@ -181,7 +193,7 @@ export class ServicePrinter {
     }
     reply.head(QUESTION_NAME, TYPE.srv, this.#ttl, length);
     reply.short(0);
-    reply.short(weight);
+    reply.short(this.#weight);
     reply.short(short(this.#printer.values, port));
     if (this.#targetCount < MOST_TARGETS) {
       this.#targets[this.#targetCount++] = reply.at;
@@ -194,4 +206,9 @@ export class ServicePrinter {
     reply.answers++;
     return true;
   }
+}
+
+/** What each of so many records gets of 100. */
+function weightOf(records: number): number {
+  return records === 0 ? 1 : Math.max(1, Math.floor(100 / records));
 }

@@ -247,6 +247,10 @@ test("endpoints with other ports lead to their own", () => {
   const web = ask(one, `_web._tcp.${zone}`, "SRV");
   assert.deepEqual(targets(web), ["8080 172-20-0-1", "8080 172-20-0-2", "9090 172-20-0-2", "9090 172-20-0-3"]);
   assert.equal(web.ar.length, 3);
+  assert.ok(
+    web.an.every((text) => text.includes(" SRV 0 33 ")),
+    "three addresses share what there is",
+  );
   assert.deepEqual(targets(ask(one, `_DNS._uDp.${zone}`, "SRV")), ["53 172-20-0-2", "53 172-20-0-3"]);
   assert.equal(ask(one, zone, "SRV").an.length, 6);
   assert.deepEqual([ask(one, `_dns._tcp.${zone}`, "SRV").packet, one.rcode].slice(1), [3]);

@@ -1,10 +1,10 @@
-import { randomInt } from "node:crypto";
 import { FOUND, Lookup, protocolOf } from "./answer-lookup.ts";
 import { HEADER_BYTES, MALFORMED, NameBytes, Question } from "./answer-question.ts";
 import { RecordPrinter } from "./answer-records.ts";
 import { type PortFilter, ServicePrinter } from "./answer-services.ts";
 import { pointerTo, QUESTION_NAME, RCODE, Reply, TYPE } from "./answer-writer.ts";
 import type { NameIndex } from "./name-index.ts";
+import { randomSeed } from "./random-seed.ts";
 import { HOST_HEADLESS, SERVER_ADDRESSES, SERVER_SERVICE, TAG, VALUE } from "./records.ts";
 import type { ZoneOptions } from "./settings.ts";
 import { reverseZones, type WireZone, wireZone } from "./zone-plan.ts";
@@ -75,7 +75,7 @@ export class Responder {
 
   /** Throws RangeError for a zone or networks that are none. */
   constructor(index: NameIndex, options: ResponderOptions) {
-    const { zone, seed = randomInt(2 ** 31) } = options;
+    const { zone, seed = randomSeed() } = options;
     this.#options = options;
     this.#index = index;
     this.#zone = wireZone(zone.name);

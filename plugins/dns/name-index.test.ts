@@ -43,6 +43,18 @@ test("a value that is the same already is not written again", () => {
   assert.equal(index.holds(TAG, keyOf(1), Buffer.from("two\0"), 4), false);
 });
 
+test("the serial is the time of the last change, and never goes back", () => {
+  const index = NameIndex.create({ maxBytes: 1 << 20 });
+  const serials = [100, 101, 102, 50].map((nowSeconds, n) => {
+    if (n !== 1) {
+      put(index, 1, `value ${n}`);
+    }
+    index.commit(nowSeconds);
+    return index.serial;
+  });
+  assert.deepEqual(serials, [100, 100, 102, 102]);
+});
+
 test("holds what a Map holds, whatever is put and removed, with a hash that collides too", () => {
   const step = fc.record({
     name: fc.nat({ max: 400 }),

@@ -1,4 +1,3 @@
-import { randomInt } from "node:crypto";
 import {
   ATTACHED,
   BUCKETS,
@@ -27,6 +26,7 @@ import {
   WRITES,
 } from "./name-index-layout.ts";
 import { IndexSpace } from "./name-index-space.ts";
+import { randomSeed } from "./random-seed.ts";
 
 /** What other threads need to read an index: plain data, for `NameIndex.attach`. */
 export interface NameIndexHandle {
@@ -73,6 +73,8 @@ export class NameIndex {
   readonly #reader: number;
   readonly #seed: number;
   #freed = false;
+  /** WRITES at the last commit. */
+  #committed = 0;
 
   private constructor(buffer: SharedArrayBuffer, space: IndexSpace | undefined, reader: number) {
     this.handle = { buffer };
@@ -85,7 +87,7 @@ export class NameIndex {
 
   /** An empty index with this thread as its writer. Throws RangeError when there is no such memory. */
   static create(options: NameIndexOptions = {}): NameIndex {
-    const { maxBytes = DEFAULT_MAX_BYTES, seed = randomInt(2 ** 31) } = options;
+    const { maxBytes = DEFAULT_MAX_BYTES, seed = randomSeed() } = options;
     const maxBuckets = 2 ** Math.max(8, Math.floor(Math.log2(maxBytes / BYTES_PER_BUCKET)));
     const start = (HEADER_WORDS + maxBuckets) * 4;
     const size = Math.ceil(maxBytes / 16) * 16;
@@ -131,7 +133,7 @@ export class NameIndex {
 
   /** Unix time of the last change, seconds: the zone's serial. */
   get serial(): number {
-    return this.#words[SERIAL];
+    return this.#words[SERIAL] >>> 0;
   }
 
   get stats(): NameIndexStats {
@@ -243,8 +245,8 @@ export class NameIndex {
   }
 
   /**
-   * Ends a run of changes: bytes that no reader can see any more are free again. Gives true when room was made. The writing
-   * thread only.
+   * Ends a run of changes: bytes that no reader can see any more are free again. `serial`: the time now, Unix seconds; the
+   * zone has it when something has changed. Gives true when room was made. The writing thread only.
    */
   commit(serial: number): boolean {
     const words = this.#words;
@@ -259,7 +261,10 @@ export class NameIndex {
       }
     }
     space.reclaim(oldest);
-    words[SERIAL] = serial;
+    if (words[WRITES] !== this.#committed || words[SERIAL] === 0) {
+      this.#committed = words[WRITES];
+      words[SERIAL] = Math.max(this.serial, serial);
+    }
     words[USED] = space.used;
     words[FREE] = space.free;
     const freed = this.#freed;

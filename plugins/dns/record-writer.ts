@@ -47,19 +47,17 @@ export class RecordWriter {
       .#short(host.v4.length)
       .#short(host.v6.length)
       .#byte(Math.min(255, host.ports.length))
-      .#byte(weightOf([{ ports: host.ports, count: host.v4.length + host.v6.length }]))
       .#short(host.groups.length);
     this.#lists(host).#ports(host.ports);
-    const weight = weightOf(host.groups.map(({ ports, targets }) => ({ ports, count: addressesOf(targets) })));
     for (const group of host.groups) {
-      this.#group(group, weight);
+      this.#group(group);
     }
     return this;
   }
 
-  #group({ ports, targets }: GroupRecord, weight: number): void {
+  #group({ ports, targets }: GroupRecord): void {
     const start = this.length;
-    this.#long(0).#short(targets.length).#byte(Math.min(255, ports.length)).#byte(weight).#ports(ports);
+    this.#long(0).#short(targets.length).#byte(Math.min(255, ports.length)).#short(addressesOf(targets)).#ports(ports);
     for (const target of targets) {
       this.#text(target.label).#byte(target.v4.length).#byte(target.v6.length).#lists(target);
     }
@@ -136,12 +134,6 @@ export class RecordWriter {
       this.bytes = larger;
     }
   }
-}
-
-/** What each of so many SRV records gets of 100. */
-function weightOf(parts: readonly { readonly ports: readonly PortRecord[]; readonly count: number }[]): number {
-  const records = parts.reduce((sum, { ports, count }) => sum + ports.length * count, 0);
-  return records === 0 ? 1 : Math.max(1, Math.floor(100 / records));
 }
 
 function addressesOf(targets: readonly TargetRecord[]): number {

@@ -22,9 +22,9 @@ export const VALUE = {
   /** The name exists and has no records. */
   empty: 0,
   /**
-   * Addresses and ports. headless(1) addresses4(2) addresses6(2) ports(1) weight(1) groups(2), then the IPv4 and the IPv6
+   * Addresses and ports. headless(1) addresses4(2) addresses6(2) ports(1) groups(2), then the IPv4 and the IPv6
    * addresses, then ports, then groups. A port: number(2) protocol(1) length(1) name. A group: bytes(4, of all that
-   * follows) targets(2) ports(1) weight(1), its ports, its targets. A target: length(1) label addresses4(1) addresses6(1),
+   * follows) targets(2) ports(1) addresses(2, of all targets), its ports, its targets. A target: length(1) label addresses4(1) addresses6(1),
    * the addresses. Groups are the endpoints of a service; unless it is headless its answers do not show them.
    */
   host: 1,
@@ -56,22 +56,20 @@ export const HOST_V4 = 2;
 export const HOST_V6 = 4;
 /** How many ports. */
 export const HOST_PORTS = 6;
-/** Weight of SRV records that lead to the name itself. */
-export const HOST_WEIGHT = 7;
 /** How many groups. */
-export const HOST_GROUPS = 8;
+export const HOST_GROUPS = 7;
 /** Bytes before the addresses. */
-export const HOST_HEAD = 10;
+export const HOST_HEAD = 9;
 
 // Places in a group of a host value.
 /** How many targets; what is before it is the length of all that follows from here. */
 export const GROUP_TARGETS = 4;
 /** How many ports. */
 export const GROUP_PORTS = 6;
-/** Weight of SRV records that lead to the targets. */
-export const GROUP_WEIGHT = 7;
+/** How many addresses all targets have. */
+export const GROUP_ADDRESSES = 7;
 /** Bytes before the ports. */
-export const GROUP_HEAD = 8;
+export const GROUP_HEAD = 9;
 
 /** Bytes of a port before its name. */
 export const PORT_HEAD = 4;

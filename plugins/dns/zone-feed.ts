@@ -88,6 +88,8 @@ class Feed implements ZoneFeed {
   #index: NameIndex;
   #writer: ZoneWriter;
   #markSynced: () => void = () => {};
+  /** Names were removed since those that found no room were tried. */
+  #hasRoom = false;
   #isQueued = false;
   #isClosed = false;
   /** When the first change came that waits, 0: none does. */
@@ -175,8 +177,9 @@ class Feed implements ZoneFeed {
       this.#changes.mark("pods", key);
     }
     const isDone = store.read((view) => this.#drain(view, end));
-    const madeRoom = this.#index.commit(Math.floor(this.#now() / 1000));
-    if (madeRoom && this.#refused.size > 0 && isDone) {
+    this.#hasRoom = this.#index.commit(Math.floor(this.#now() / 1000)) || this.#hasRoom;
+    if (isDone && this.#hasRoom) {
+      this.#hasRoom = false;
       this.#retry();
     }
     this.#counts.runs++;
