@@ -12,6 +12,8 @@ export interface ServerData {
   readonly figures: SharedArrayBuffer;
   /** The same in all threads: tells our own questions when they come round. */
   readonly loopToken: string;
+  /** For hashes that nobody can guess; differs from thread to thread. */
+  readonly seed: number;
   /** Addresses of this machine, for the name server's own name. */
   readonly ownAddresses: readonly string[];
 }

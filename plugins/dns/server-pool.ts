@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomInt } from "node:crypto";
 import type { Logger, PluginThread, PluginThreads } from "../../core/api/index.ts";
 import { showPlace } from "./address.ts";
 import type { DnsQuery, DnsQueryAnswer } from "./hook-messages.ts";
@@ -14,6 +14,8 @@ const DRAIN_MS = 1000;
 
 /** The plugin's own life before may just be giving the port back, milliseconds. */
 const PORT_WAIT_MS = 2000;
+
+const MOST_SEED = 2 ** 31;
 
 /** What a pool works with. */
 export interface PoolParts {
@@ -123,6 +125,7 @@ export class ServerPool {
       worker,
       figures: this.figures.memory,
       loopToken,
+      seed: randomInt(MOST_SEED),
       ownAddresses: ownAddresses(this.#settings.listen),
     };
     const thread = threads.spawn<ToServer, FromServer, ServerData>(new URL("./server.ts", import.meta.url), {

@@ -23,6 +23,7 @@ type Context = ThreadContext<ServerData, ToServer, FromServer, typeof zoneNeeds>
 /** A thread that was started anew waits so long for the names of the cluster before it answers, milliseconds. */
 const CATCH_UP_MS = 5000;
 const FIGURES_EVERY_MS = 1000;
+const MOST_SEED = 2 ** 31;
 /** Outstanding questions are looked at so often at the end, milliseconds. */
 const DRAIN_LOOK_MS = 20;
 
@@ -73,12 +74,12 @@ class DnsServer {
   /** The first thread makes the index of names and waits so long until it is complete; the others wait to be told of it. */
   async openIndex(catchUpMs: number): Promise<void> {
     const { log, data } = this.#context;
-    const { settings, worker, ownAddresses } = data;
+    const { settings, worker, ownAddresses, seed } = data;
     const { zone, maxUdp, forward } = settings;
     if (worker > 0) {
       this.#use(await this.#firstIndex.promise);
     } else {
-      const index = NameIndex.create({ maxBytes: zone.maxIndexBytes });
+      const index = NameIndex.create({ maxBytes: zone.maxIndexBytes, seed });
       this.#use(index);
       this.#feed = feedZone({
         store: this.#context.store,
@@ -94,6 +95,8 @@ class DnsServer {
     }
     if (this.#index !== undefined) {
       this.#responder = new Responder(this.#index, {
+        // Only where a list begins; nothing depends on it.
+        seed: Math.floor(Math.random() * MOST_SEED),
         zone,
         maxUdp,
         recursionAvailable: forward.length > 0,
