@@ -1,19 +1,6 @@
-import { z } from "zod";
 import { createController } from "../../core/index.ts";
-import { configMaps, deployments, services } from "../../core/kinds/index.ts";
-import { apply, condition, controller, defineResource } from "../../core/reconcile/index.ts";
-
-/** The same fields as the one of the peer. */
-const WebApp = defineResource({
-  group: "bench.example.org",
-  version: "v1",
-  kind: "WebApp",
-  plural: "webapps",
-  spec: z.strictObject({ image: z.string(), replicas: z.int(), port: z.int() }),
-  status: z.object({ readyReplicas: z.int().optional() }),
-});
-
-type App = NonNullable<(typeof WebApp)["objectType"]>;
+import { configMaps } from "../../core/kinds/core.ts";
+import { controller } from "../../core/reconcile/index.ts";
 
 const WORKERS = 10;
 const LOOK_MS = 5;
@@ -63,53 +50,6 @@ function noop(tally: Tally) {
     .reconcile((object) => tally.around(object.key, () => undefined));
 }
 
-function webapp(tally: Tally) {
-  return controller("webapp")
-    .for(WebApp)
-    .owns(deployments, { fields: ["readyReplicas"] })
-    .owns(services)
-    .concurrency(WORKERS)
-    .reconcile((app, { kube }) =>
-      tally.around(app.key, async () => {
-        await kube.apply(apply.owned(app, deploymentFor(app)), apply.owned(app, serviceFor(app)));
-        const ready = kube.cached(deployments, app.key)?.status.readyReplicas ?? 0;
-        const available = condition("Available", ready > 0, ready > 0 ? "ReplicasReady" : "NoReplicas");
-        return {
-          status: { readyReplicas: ready, observedGeneration: app.metadata.generation, conditions: [available] },
-        };
-      }),
-    );
-}
-
-function deploymentFor(app: App) {
-  const { name, namespace } = app.metadata;
-  const { image, replicas, port } = app.spec;
-  const labels = { "app.kubernetes.io/name": name };
-  const container = { name: "app", image, ports: [{ name: "http", containerPort: port }] };
-  return {
-    apiVersion: "apps/v1",
-    kind: "Deployment",
-    metadata: { name, namespace, labels },
-    spec: {
-      replicas,
-      selector: { matchLabels: labels },
-      template: { metadata: { labels }, spec: { containers: [container] } },
-    },
-  };
-}
-
-function serviceFor(app: App) {
-  const { name, namespace } = app.metadata;
-  const labels = { "app.kubernetes.io/name": name };
-  const ports = [{ name: "http", port: 80, targetPort: "http" }];
-  return {
-    apiVersion: "v1",
-    kind: "Service",
-    metadata: { name, namespace, labels },
-    spec: { selector: labels, ports },
-  };
-}
-
 /** What test/bench/reconcile.ts reads, one JSON object a line: the same lines as the peer writes. */
 async function main(): Promise<void> {
   const { KUBECONFIG, BENCH_SPAWNED_AT_MS = "0", BENCH_JOB, BENCH_NAMESPACE = "default" } = process.env;
@@ -117,7 +57,8 @@ async function main(): Promise<void> {
   const operator = createController({
     cluster: { kubeconfig: KUBECONFIG },
     namespaces: { allow: [BENCH_NAMESPACE] },
-    controllers: [BENCH_JOB === "noop" ? noop(tally) : webapp(tally)],
+    // Who defines no resource loads no schemas.
+    controllers: [BENCH_JOB === "noop" ? noop(tally) : (await import("./reconcile-webapp.ts")).webapp(tally, WORKERS)],
     ingest: process.argv[2] === "inline" ? "inline" : "thread",
   });
   process.on("SIGUSR1", () => tally.say("mark"));
