@@ -51,13 +51,14 @@ export function projectOwned(fields: FieldsV1, value: unknown): OwnedNode {
 function projectList(fields: FieldsV1, steps: readonly string[], list: readonly unknown[]): OwnedNode {
   const node: Record<string, OwnedNode> = {};
   const left = new Set(steps);
+  const names = steps[0].startsWith("k:") ? keysOfStep(steps[0]).map(([name]) => name) : undefined;
   for (const [at, element] of list.entries()) {
-    for (const step of left) {
-      if (isAtStep(step, element, at)) {
-        put(node, step, projectOwned(fields[step], element));
-        left.delete(step);
-        break;
-      }
+    const likely = names === undefined ? `v:${JSON.stringify(element)}` : stepOf(names, element);
+    // Written in another way: with other escapes, or other keys.
+    const step = left.has(likely) ? likely : [...left].find((one) => isAtStep(one, element, at));
+    if (step !== undefined) {
+      put(node, step, projectOwned(fields[step], element));
+      left.delete(step);
     }
   }
   for (const step of left) {
@@ -66,9 +67,26 @@ function projectList(fields: FieldsV1, steps: readonly string[], list: readonly 
   return node;
 }
 
-/** A step may be called "f:__proto__". */
+/** The step of an element whose keys have these names, as the server writes it but for rare escapes. */
+export function stepOf(names: readonly string[], element: unknown): string {
+  if (typeof element !== "object" || element === null) {
+    return "";
+  }
+  const keys: Record<string, unknown> = {};
+  for (const name of names) {
+    // A non-null object can be read by any key.
+    keys[name] = (element as Record<string, unknown>)[name];
+  }
+  return `k:${JSON.stringify(keys)}`;
+}
+
+/** A step may be called "__proto__", in managedFields that nobody can have written. */
 function put(node: Record<string, OwnedNode>, step: string, value: OwnedNode): void {
-  Object.defineProperty(node, step, { value, enumerable: true, configurable: true, writable: true });
+  if (step === "__proto__") {
+    Object.defineProperty(node, step, { value, enumerable: true, configurable: true, writable: true });
+  } else {
+    node[step] = value;
+  }
 }
 
 function isAtStep(step: string, element: unknown, at: number): boolean {
@@ -78,9 +96,9 @@ function isAtStep(step: string, element: unknown, at: number): boolean {
   if (step.startsWith("i:")) {
     return Number(step.slice(2)) === at;
   }
-  const keys = step.startsWith("k:") ? keysOfStep(step) : [];
   // A non-null object can be read by any key.
   const fields = typeof element === "object" && element !== null ? (element as Record<string, unknown>) : undefined;
+  const keys = fields !== undefined && step.startsWith("k:") ? keysOfStep(step) : [];
   return fields !== undefined && keys.length > 0 && keys.every(([key, value]) => fields[key] === value);
 }
 

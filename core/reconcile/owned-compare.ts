@@ -1,4 +1,4 @@
-import { keysOfStep, type OwnedNode } from "../kinds/owned.ts";
+import { keysOfStep, type OwnedNode, stepOf } from "../kinds/owned.ts";
 import { sameQuantity } from "./quantity.ts";
 
 /** What an object is and what it should be do not agree at one place. */
@@ -14,8 +14,8 @@ export interface Difference {
 /** A configuration that is applied, or a part of it. */
 export type Wanted = Readonly<Record<string, unknown>>;
 
-/** Said of the whole object, and never owned. */
-const UNOWNED: ReadonlySet<string> = new Set([".apiVersion", ".kind", ".metadata.name", ".metadata.namespace"]);
+/** Stands between the steps of a path until somebody reads it. */
+const JOIN = "\u0001";
 /** Nobody reads more of them; enough for a message. */
 const MOST = 20;
 /** Below these the server writes quantities in its own way: "1000m" as "1". */
@@ -39,8 +39,17 @@ export function ownedDifferences(owned: OwnedNode | undefined, wanted: Wanted): 
   if (owned === undefined) {
     return [{ what: "missing", path: "", live: undefined, wanted }];
   }
-  compareNode(owned, wanted, "", false, found);
-  return found;
+  // What names the object is never owned.
+  const { apiVersion: _apiVersion, kind: _kind, metadata, ...rest } = wanted;
+  const { name: _name, namespace: _namespace, ...meta } = isRecord(metadata) ? metadata : {};
+  const isMetadataOwned = !isLeaf(owned) && Object.hasOwn(owned, "f:metadata");
+  if (isMetadataOwned || Object.keys(meta).length === 0) {
+    compareNode(owned, isMetadataOwned ? { ...rest, metadata: meta } : rest, "", false, found);
+  } else {
+    compareNode({}, meta, ".metadata", false, found);
+    compareNode(owned, rest, "", false, found);
+  }
+  return found.map((difference) => ({ ...difference, path: shownPath(difference.path) }));
 }
 
 function compareNode(node: OwnedNode, wanted: unknown, path: string, isQuantity: boolean, found: Difference[]): void {
@@ -66,25 +75,23 @@ type Steps = Readonly<Record<string, OwnedNode>>;
 
 function compareFields(node: Steps, wanted: Wanted, path: string, isQuantity: boolean, found: Difference[]): void {
   let owned = 0;
-  for (const [name, value] of Object.entries(wanted)) {
+  for (const name of Object.keys(wanted)) {
     const step = `f:${name}`;
-    const here = `${path}.${name}`;
+    const value = wanted[name];
     if (Object.hasOwn(node, step)) {
       owned++;
-      compareNode(node[step], value, here, isQuantity || QUANTITIES.has(name), found);
-    } else if (!UNOWNED.has(here) && here !== ".metadata") {
-      found.push({ what: "missing", path: here, live: undefined, wanted: value });
-    } else if (here === ".metadata" && isRecord(value)) {
-      // Nothing of the metadata is ours.
-      compareFields({}, value, here, isQuantity, found);
+      compareNode(node[step], value, path + JOIN + step, isQuantity || QUANTITIES.has(name), found);
+    } else {
+      found.push({ what: "missing", path: path + JOIN + step, live: undefined, wanted: value });
     }
   }
-  if (owned === Object.keys(node).length) {
+  const steps = Object.keys(node);
+  if (owned === steps.length) {
     return;
   }
-  for (const step of Object.keys(node)) {
+  for (const step of steps) {
     if (!Object.hasOwn(wanted, step.slice(2))) {
-      found.push({ what: "extra", path: `${path}.${step.slice(2)}`, live: node[step], wanted: undefined });
+      found.push({ what: "extra", path: path + JOIN + step, live: node[step], wanted: undefined });
     }
   }
 }
@@ -97,50 +104,59 @@ function compareList(
   isQuantity: boolean,
   found: Difference[],
 ): void {
-  const left = new Set(wanted.keys());
+  const steps = Object.keys(node);
+  const left = placesOf(steps, wanted);
+  const isSet = steps[0]?.startsWith("v:");
   let last = -1;
   let isOrdered = true;
-  for (const step of Object.keys(node)) {
-    const here = `${path}${shownStep(step)}`;
-    const at = placeOf(step, wanted, left);
+  for (const step of steps) {
+    const at = left.get(step) ?? placeOf(step, wanted, left);
     if (at === undefined) {
-      found.push({ what: "extra", path: here, live: node[step], wanted: undefined });
+      found.push({ what: "extra", path: path + JOIN + step, live: node[step], wanted: undefined });
       continue;
     }
-    left.delete(at);
-    isOrdered &&= at > last || step.startsWith("v:");
+    left.delete(step);
+    isOrdered &&= at > last;
     last = at;
-    if (!step.startsWith("v:")) {
-      compareNode(node[step], wanted[at], here, isQuantity, found);
+    if (!isSet) {
+      compareNode(node[step], wanted[at], path + JOIN + step, isQuantity, found);
     }
   }
-  for (const at of left) {
-    found.push({ what: "missing", path: `${path}[${at}]`, live: undefined, wanted: wanted[at] });
+  for (const at of left.values()) {
+    found.push({ what: "missing", path: `${path}${JOIN}[${at}]`, live: undefined, wanted: wanted[at] });
   }
-  if (!isOrdered && left.size === 0) {
-    found.push({ what: "order", path, live: Object.keys(node), wanted });
+  if (!isOrdered && !isSet && left.size === 0) {
+    found.push({ what: "order", path, live: steps, wanted });
   }
 }
 
-/** Which of the wanted elements a step is about. */
-function placeOf(step: string, wanted: readonly unknown[], left: ReadonlySet<number>): number | undefined {
-  const candidates = [...left];
-  if (step.startsWith("v:")) {
-    const value = step.slice(2);
-    return candidates.find((at) => JSON.stringify(wanted[at]) === value);
+/** Places of the wanted elements, by their step where it can be told, else by themselves. */
+function placesOf(steps: readonly string[], wanted: readonly unknown[]): Map<string | number, number> {
+  const names = steps[0]?.startsWith("k:") ? keysOfStep(steps[0]).map(([name]) => name) : undefined;
+  const places = new Map<string | number, number>();
+  for (const [at, element] of wanted.entries()) {
+    const step = names === undefined ? `v:${JSON.stringify(element)}` : stepOf(names, element);
+    places.set(places.has(step) ? at : step, at);
   }
-  if (step.startsWith("i:")) {
-    return candidates.find((at) => at === Number(step.slice(2)));
-  }
-  const keys = keysOfStep(step);
-  const fits = (at: number, isStrict: boolean): boolean => {
+  return places;
+}
+
+/** Which of the wanted elements a step is about, where it is written in another way or has a key by default. */
+function placeOf(step: string, wanted: readonly unknown[], left: Map<string | number, number>): number | undefined {
+  const keys = step.startsWith("k:") ? keysOfStep(step) : [];
+  for (const [place, at] of left) {
     const element = wanted[at];
-    return (
-      isRecord(element) &&
-      keys.every(([key, value]) => element[key] === value || (!isStrict && isDefaultKey(key, value, element)))
-    );
-  };
-  return candidates.find((at) => fits(at, true)) ?? candidates.find((at) => fits(at, false));
+    const isIt = step.startsWith("i:")
+      ? Number(step.slice(2)) === at
+      : keys.length > 0 &&
+        isRecord(element) &&
+        keys.every(([key, value]) => element[key] === value || isDefaultKey(key, value, element));
+    if (isIt) {
+      left.delete(place);
+      return at;
+    }
+  }
+  return undefined;
 }
 
 /** Ports may be applied without their protocol. */
@@ -209,10 +225,18 @@ function isEmpty(value: unknown): boolean {
   return typeof value === "object" && value !== null && Object.keys(value).length === 0;
 }
 
+/** As conflicts show it. */
+function shownPath(path: string): string {
+  return path.split(JOIN).map(shownStep).join("");
+}
+
 function shownStep(step: string): string {
+  if (step.startsWith("f:")) {
+    return `.${step.slice(2)}`;
+  }
   if (step.startsWith("k:")) {
     const keys = keysOfStep(step).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
     return `[${keys.join(",")}]`;
   }
-  return `[=${step.slice(2)}]`;
+  return step.startsWith("v:") ? `[=${step.slice(2)}]` : step;
 }
