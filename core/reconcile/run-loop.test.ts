@@ -596,3 +596,73 @@ test("a controller of keys gets the request itself, and reconcileNow tells how i
   await settle();
   assert.deepEqual(seen, ["shop:x", "shop:bad", "undefined:cluster-wide"]);
 });
+
+test("what comes again keeps its priority, or has the one that it was given", async () => {
+  bench.synced("configmaps", "secrets");
+  const results: unknown[] = [{ requeueAfter: 1 }, { requeueAfter: 1, priority: 7 }, undefined];
+  const loop = bench.loop(noting(() => results.shift()));
+  put("a", 1);
+  loop.start();
+  await bench.commit();
+  const ready = () => [...loop.figures().queue.depth].filter(([, keys]) => keys > 0).map(([priority]) => priority);
+  const seenPriorities: number[][] = [];
+  for (let i = 0; i < 2; i++) {
+    bench.clock.step(1);
+    seenPriorities.push(ready());
+    await settle();
+  }
+  assert.deepEqual([seenPriorities, seen.length], [[[LOW_PRIORITY], [7]], 3]);
+});
+
+test("an answer that is no result is none, and one that cannot be read is a failure", async () => {
+  bench.synced("configmaps", "secrets");
+  const results: unknown[] = ["done", 5, [], null, { requeueAfter: undefined, status: undefined, priority: "high" }];
+  const loop = bench.loop(noting(() => results.shift()));
+  loop.start();
+  for (let version = 1; version <= 5; version++) {
+    put("a", version);
+    await bench.commit();
+  }
+  assert.deepEqual([seen.length, loop.figures().counts.results.success, loop.waiting], [5, 5, 0]);
+});
+
+test("a flood of changes of one key is at most one reconcile more", async () => {
+  const held = gate();
+  bench.synced("configmaps", "secrets");
+  const loop = bench.loop(noting(() => (seen.length === 1 ? held.promise : undefined)));
+  loop.start();
+  put("a", 1);
+  await bench.commit();
+  for (let version = 2; version < 500; version++) {
+    put("a", version);
+    put("a", version, "secrets");
+    await bench.commit();
+  }
+  held.open();
+  await settle();
+  assert.deepEqual([seen.length, loop.isIdle], [2, true]);
+});
+
+test("a stop at any moment leaves no timer and no lock behind", async () => {
+  for (let turns = 0; turns < 8; turns++) {
+    const loop = bench.loop(
+      controller(`stop-${turns}`)
+        .for(configMaps)
+        .watches(owned, toSameName)
+        .reconcile(async (_object, { signal }) => {
+          await new Promise((resolve) => setImmediate(resolve));
+          signal.throwIfAborted();
+          throw new Error("again");
+        }),
+    );
+    loop.start();
+    put(`a-${turns}`, turns + 1);
+    bench.synced("configmaps", "secrets");
+    for (let turn = 0; turn < turns; turn++) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await loop.stop();
+    await settle();
+  }
+  assert.deepEqual([bench.clock.running, bench.locks.size], [0, 0]);
+});
