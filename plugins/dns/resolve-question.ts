@@ -50,7 +50,7 @@ export class Question {
   recursionDesired = false;
   checkingDisabled = false;
   /** Lower case, as it is on the wire. */
-  readonly lower = Buffer.alloc(MAX_NAME_BYTES);
+  readonly lower = Buffer.allocUnsafe(MAX_NAME_BYTES);
   /** Bytes of `lower` in use. */
   lowerLength = 0;
 

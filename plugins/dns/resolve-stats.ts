@@ -1,6 +1,8 @@
 /** Upper bounds of the classes of `upstreamMs*`, milliseconds; above the last: `upstreamMsMore`. */
 export const UPSTREAM_MS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000] as const;
 
+const MS_KEYS = UPSTREAM_MS.map((most) => `upstreamMs${most}` as const);
+
 /**
  * Live figures of one thread's resolver. They only grow, but those that end in `Entries`, `Bytes`, `InFlight`, `Waiting` or
  * `Names`, which are as it is now.
@@ -110,10 +112,11 @@ export function newStats(): ResolverStats {
 
 /** Counts how long an upstream took. */
 export function countUpstreamMs(stats: ResolverStats, ms: number): void {
-  const bound = UPSTREAM_MS.find((most) => ms <= most);
-  if (bound === undefined) {
-    stats.upstreamMsMore++;
-    return;
+  for (const [at, most] of UPSTREAM_MS.entries()) {
+    if (ms <= most) {
+      stats[MS_KEYS[at]]++;
+      return;
+    }
   }
-  stats[`upstreamMs${bound}`]++;
+  stats.upstreamMsMore++;
 }

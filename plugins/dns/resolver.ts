@@ -253,7 +253,7 @@ class ForwardingResolver implements Resolver {
     how: { readonly limit: number; readonly authoritative: boolean },
   ): Uint8Array {
     const longest = question.nameEnd + 4 + found.packed.bytes.length + 11;
-    const out = new Uint8Array(Math.min(longest, how.limit));
+    const out = Buffer.allocUnsafe(Math.min(longest, how.limit));
     const length = this.#serve(found.packed, question, out, { ...how, ttl: found.ttl });
     return out.subarray(0, length);
   }

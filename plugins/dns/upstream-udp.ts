@@ -139,6 +139,7 @@ export class UdpLines {
 
   #transmit(line: Line, packet: Buffer): void {
     try {
+      // Without a callback nobody would be told of a failure.
       line.socket.send(packet, (error) => {
         if (error !== null) {
           this.#fail(line, error);
