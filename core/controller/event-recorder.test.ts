@@ -121,3 +121,58 @@ test("stopping sends what waits, and gives up after the deadline", async () => {
   await stopping;
   assert.deepEqual([hanging.figures.dropped, clock.running], [1, 0]);
 });
+
+test("one object that is talked about too much takes nothing from the others", async () => {
+  for (let i = 0; i < 100; i++) {
+    recorder.report({ ...event("noisy"), reason: `Reason${i}` });
+    await clock.advance(1000);
+  }
+  assert.equal(sent.length, 25);
+  recorder.report(event("quiet"));
+  await recorder.flush();
+  assert.equal(sent.length, 26);
+  await clock.advance(300_000);
+  recorder.report({ ...event("noisy"), reason: "Late" });
+  recorder.report({ ...event("noisy"), reason: "TooLate" });
+  await recorder.flush();
+  assert.equal(sent.length, 27);
+});
+
+test("an event is sent until the server is back, and counts what came meanwhile", async () => {
+  answer = () => Promise.reject(new FairleadError("KUBE_UNREACHABLE", "nobody there"));
+  recorder.report(event("cart-1"));
+  await settle();
+  recorder.report(event("cart-1"));
+  await clock.advance(20_000);
+  assert.deepEqual([sent.length, recorder.figures.dropped, log.lines.length], [3, 0, 0]);
+  answer = async () => ({});
+  await clock.advance(10_000);
+  const created = sent[3].args[1] as { readonly series: { readonly count: number } };
+  assert.deepEqual([sent[3].verb, created.series.count, recorder.figures.sent], ["create", 2, 1]);
+  await clock.advance(60_000);
+  assert.equal(sent.length, 4);
+});
+
+test("an event that nobody takes for two minutes is dropped and told once", async () => {
+  answer = () => Promise.reject(new FairleadError("KUBE_UNAVAILABLE", "not now"));
+  recorder.report(event("cart-1"));
+  await clock.advance(600_000);
+  assert.deepEqual([sent.length, recorder.figures.dropped, log.lines.length], [12, 1, 1]);
+});
+
+test("an event that the server has forgotten is made again; one whose answer was lost is not made twice", async () => {
+  recorder.report(event("cart-1"));
+  await settle();
+  answer = () => Promise.reject(new FairleadError("KUBE_NOT_FOUND", "gone"));
+  recorder.report(event("cart-1"));
+  await clock.advance(10_000);
+  answer = () => Promise.reject(new FairleadError("KUBE_ALREADY_EXISTS", "there"));
+  await clock.advance(10_000);
+  answer = async () => ({});
+  await clock.advance(10_000);
+  assert.deepEqual(
+    sent.map(({ verb }) => verb),
+    ["create", "patch", "create", "patch"],
+  );
+  assert.equal(recorder.figures.dropped, 0);
+});

@@ -34,6 +34,11 @@ export interface EventRecorderOptions {
 /** New events: so many at once, and then so many a second. */
 const BURST = 50;
 const PER_SECOND = 5;
+/** New events about one object: so many at once, and then one in five minutes. */
+const BURST_OF_OBJECT = 25;
+const PER_SECOND_OF_OBJECT = 1 / 300;
+/** Objects whose events are counted. */
+const MAX_OBJECTS = 2000;
 /** Events that wait to be sent. */
 const MAX_WAITING = 500;
 /** Events that are remembered, to join later ones with them. */
@@ -41,10 +46,22 @@ const MAX_SERIES = 2000;
 const SERIES_ENDS_AFTER_MS = 360_000;
 /** A repeated event is counted at the server at most this often. */
 const JOIN_EVERY_MS = 10_000;
+/** How often one is sent while the server is not there; every ten seconds. */
+const MAX_TRIES = 12;
 /** After the server forbade events. */
 const PAUSE_MS = 60_000;
 const LONGEST_NOTE = 1024;
 const LONGEST_WORD = 128;
+
+/** The server is not there, or not ready. */
+const PASSING: ReadonlySet<string> = new Set([
+  "KUBE_UNREACHABLE",
+  "KUBE_RESET",
+  "KUBE_TIMEOUT",
+  "KUBE_UNAVAILABLE",
+  "KUBE_TOO_MANY_REQUESTS",
+  "KUBE_INTERNAL",
+]);
 
 interface Series {
   readonly key: string;
@@ -56,6 +73,8 @@ interface Series {
   /** What the server knows; 0: not even the event. */
   sentCount: number;
   isWaiting: boolean;
+  /** In vain, one after the other. */
+  tries: number;
 }
 
 /** Reports the events of one plugin to the API server, in the background. */
@@ -63,6 +82,7 @@ export class EventRecorder {
   readonly #options: EventRecorderOptions;
   readonly #bucket: TokenBucket;
   readonly #series = new Map<string, Series>();
+  readonly #objects = new Map<string, TokenBucket>();
   readonly #waiting: Series[] = [];
   readonly #ending = new AbortController();
   readonly figures: EventFigures = { sent: 0, joined: 0, dropped: 0 };
@@ -92,7 +112,7 @@ export class EventRecorder {
       this.#joinLater();
       return;
     }
-    if (now < this.#pausedUntilMs || this.#waiting.length >= MAX_WAITING || !this.#hasToken()) {
+    if (now < this.#pausedUntilMs || this.#waiting.length >= MAX_WAITING || !this.#hasTokens(about)) {
       this.figures.dropped++;
       return;
     }
@@ -108,6 +128,7 @@ export class EventRecorder {
       count: 1,
       sentCount: 0,
       isWaiting: false,
+      tries: 0,
     };
     this.#series.delete(key); // to the end of the order
     this.#series.set(key, series);
@@ -132,12 +153,28 @@ export class EventRecorder {
     this.#ending.abort();
   }
 
-  #hasToken(): boolean {
-    if (this.#bucket.reserve() === 0) {
-      return true;
+  /** One of the recorder's and one of the object's, or none. */
+  #hasTokens(about: ObjectReference): boolean {
+    const id = about.uid || `${about.kind}/${about.namespace ?? ""}/${about.name}`;
+    let bucket = this.#objects.get(id);
+    if (bucket === undefined) {
+      bucket = new TokenBucket(PER_SECOND_OF_OBJECT, BURST_OF_OBJECT, () => this.#options.clock.now());
+      this.#objects.set(id, bucket);
+      for (const [oldest] of this.#objects) {
+        if (this.#objects.size <= MAX_OBJECTS) {
+          break;
+        }
+        this.#objects.delete(oldest);
+      }
     }
-    this.#bucket.giveBack();
-    return false;
+    if (!hasToken(bucket)) {
+      return false;
+    }
+    if (!hasToken(this.#bucket)) {
+      bucket.giveBack();
+      return false;
+    }
+    return true;
   }
 
   #forgetOld(now: number): void {
@@ -173,7 +210,7 @@ export class EventRecorder {
 
   #joinNow(): void {
     for (const series of this.#series.values()) {
-      if (series.sentCount > 0 && series.count > series.sentCount) {
+      if (series.count > series.sentCount && (series.sentCount > 0 || series.tries > 0)) {
         this.#enqueue(series);
       }
     }
@@ -196,29 +233,47 @@ export class EventRecorder {
     const { count } = series;
     try {
       await this.#options.send(isNew ? this.#create(series) : this.#join(series), signal);
-      this.figures.sent += Number(isNew);
-      series.sentCount = isNew ? 1 : count;
-      if (series.count > series.sentCount) {
-        this.#joinLater();
-      }
+      this.#isSent(series, isNew, count);
     } catch (error) {
-      this.figures.dropped++;
-      this.#series.delete(series.key);
-      if (signal.aborted) {
-        return;
-      }
-      const { plugin, log, clock } = this.#options;
-      if (codeOf(error) === "KUBE_FORBIDDEN") {
-        this.#pausedUntilMs = clock.now() + PAUSE_MS;
-      }
-      log.warn(
-        { plugin, reason: series.event.reason, code: codeOf(error), detail: messageOf(error) },
-        "event not reported",
-      );
+      this.#isRefused(series, isNew, error, signal);
     }
   }
 
-  #create({ event, name, firstAt }: Series): KubeCall {
+  #isSent(series: Series, isNew: boolean, count: number): void {
+    this.figures.sent += Number(isNew);
+    series.sentCount = count;
+    series.tries = 0;
+    if (series.count > series.sentCount) {
+      this.#joinLater();
+    }
+  }
+
+  #isRefused(series: Series, isNew: boolean, error: unknown, signal: AbortSignal): void {
+    const code = codeOf(error);
+    const { plugin, log, clock } = this.#options;
+    if (isNew && code === "KUBE_ALREADY_EXISTS") {
+      // The name is only ours: an answer that was lost.
+      this.#isSent(series, isNew, 1);
+      return;
+    }
+    if (!signal.aborted && (PASSING.has(code) || (!isNew && code === "KUBE_NOT_FOUND")) && ++series.tries < MAX_TRIES) {
+      // The server forgets events after a while: then it is a new one.
+      series.sentCount = code === "KUBE_NOT_FOUND" ? 0 : series.sentCount;
+      this.#joinLater();
+      return;
+    }
+    this.figures.dropped++;
+    this.#series.delete(series.key);
+    if (signal.aborted) {
+      return;
+    }
+    if (code === "KUBE_FORBIDDEN") {
+      this.#pausedUntilMs = clock.now() + PAUSE_MS;
+    }
+    log.warn({ plugin, reason: series.event.reason, code, detail: messageOf(error) }, "event not reported");
+  }
+
+  #create({ event, name, firstAt, count, lastAt }: Series): KubeCall {
     const { about, type, reason, message } = event;
     const namespace = about.namespace ?? "default";
     const object = {
@@ -233,13 +288,13 @@ export class EventRecorder {
       regarding: about,
       note: cut(message, LONGEST_NOTE),
       type,
+      ...(count > 1 ? { series: { count, lastObservedTime: this.#timeOf(lastAt) } } : {}),
     };
     return { verb: "create", args: [{ apiVersion: "events.k8s.io/v1", plural: "events", namespace }, object] };
   }
 
   #join({ event, name, count, lastAt }: Series): KubeCall {
-    const { clock } = this.#options;
-    const lastObservedTime = microTime(clock.wallNow() - (clock.now() - lastAt));
+    const lastObservedTime = this.#timeOf(lastAt);
     const target = {
       apiVersion: "events.k8s.io/v1",
       plural: "events",
@@ -248,6 +303,19 @@ export class EventRecorder {
     };
     return { verb: "patch", args: [target, "merge", { series: { count, lastObservedTime } }] };
   }
+
+  #timeOf(at: number): string {
+    const { clock } = this.#options;
+    return microTime(clock.wallNow() - (clock.now() - at));
+  }
+}
+
+function hasToken(bucket: TokenBucket): boolean {
+  if (bucket.reserve() === 0) {
+    return true;
+  }
+  bucket.giveBack();
+  return false;
 }
 
 function microTime(ms: number): string {
