@@ -1,7 +1,8 @@
+import type { PermissionRule } from "../core/api/plugin.ts";
 import { type RulesSource, rightsOf, rulesFor } from "../core/controller/permission-check.ts";
 import { type MissingRules, missingRules } from "../core/controller/permission-review.ts";
 import { StatusCertificate, StatusToken } from "../core/controller/status-files.ts";
-import { leaseRules } from "../core/election/lease-rules.ts";
+import { leaseRules, shardRules } from "../core/election/lease-rules.ts";
 import { codeOf, messageOf } from "../core/errors.ts";
 import type { AnyKind } from "../core/kinds/kind.ts";
 import { createKubeClient, type KubeClient } from "../core/kube/client.ts";
@@ -100,7 +101,7 @@ async function clusterProblems(read: ReadConfig): Promise<ConfigProblem[]> {
         namespaces,
         askers.flatMap(({ kinds }) => kinds),
       );
-      const election = await missingElectionRules(client, read, access.namespace);
+      const election = await missingLeaseRules(client, read, access.namespace);
       const refused = await refusedSelectors(client, askers, namespaces?.[0]);
       const unserved = await unservedKinds(client, askers);
       return [...missing.flatMap((each) => missingText(each, askers)), ...election, ...refused, ...unserved].map(
@@ -186,24 +187,29 @@ async function unservedKinds(client: KubeClient, askers: readonly Asker[]): Prom
 }
 
 /** Who lacks what, for each resource. */
-/** Rights on the Lease of an election. */
-async function missingElectionRules(
+/** Rights on the Leases of an election and of shards. */
+async function missingLeaseRules(
   client: KubeClient,
   { config }: ReadConfig,
   ownNamespace: string | undefined,
 ): Promise<[who: string, what: string][]> {
-  const election = config?.settings.leaderElection;
-  if (election?.enabled !== true) {
-    return [];
+  const { leaderElection, shards } = config?.settings ?? {};
+  const wanted: { readonly part: string; readonly namespace?: string; readonly rules: PermissionRule[] }[] = [];
+  if (leaderElection?.enabled === true) {
+    const { namespace, lease: name } = leaderElection;
+    wanted.push({ part: "leaderElection", namespace, rules: leaseRules({ name }) });
   }
-  const namespace = election.namespace ?? ownNamespace ?? "default";
-  const missing = await missingRules(client, leaseRules({ name: election.lease }), [namespace]);
-  return missing.flatMap(({ rules }) =>
-    rules.map(({ verbs, resources }): [string, string] => [
-      "leaderElection",
-      `may not ${verbs.join(", ")} ${resources.join()} in namespace "${namespace}": fairlead rbac prints the missing rule`,
-    ]),
-  );
+  if (shards !== undefined) {
+    wanted.push({ part: "shards", namespace: shards.namespace, rules: shardRules() });
+  }
+  const found: [who: string, what: string][] = [];
+  for (const { part, namespace = ownNamespace ?? "default", rules } of wanted) {
+    for (const { verbs, resources } of (await missingRules(client, rules, [namespace])).flatMap((each) => each.rules)) {
+      const what = `${verbs.join(", ")} ${resources.join()} in namespace "${namespace}"`;
+      found.push([part, `may not ${what}: fairlead rbac prints the missing rule`]);
+    }
+  }
+  return found;
 }
 
 function missingText({ namespace, rules }: MissingRules, askers: readonly Asker[]): [who: string, what: string][] {

@@ -86,6 +86,14 @@ test("an election: a Role of its own where the Lease is", () => {
   );
 });
 
+test("shards: a Role of its own where their Leases are", () => {
+  const objects = rbacObjects({ ...request, plugins: [], shardNamespace: "leases" });
+  const role = objects.find(({ metadata }) => metadata.name === "fairlead-shards" && metadata.namespace === "leases");
+  assert.deepEqual(role?.rules, [
+    { apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["get", "list", "create", "update", "delete"] },
+  ]);
+});
+
 test("a binding leads from the service account to its role", () => {
   const [account, role, binding] = rbacObjects({
     ...request,

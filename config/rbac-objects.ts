@@ -2,7 +2,7 @@ import type { PermissionRule } from "../core/api/plugin.ts";
 import { mergeRules, type RulesSource, rulesFor } from "../core/controller/permission-check.ts";
 import { type ScopedKind, splitByScope } from "../core/controller/rule-scope.ts";
 import type { LeaseName } from "../core/election/lease-record.ts";
-import { leaseRules } from "../core/election/lease-rules.ts";
+import { leaseRules, shardRules } from "../core/election/lease-rules.ts";
 import { type NamespaceScope, planScope } from "../core/watch/namespace-scope.ts";
 
 /** Whom to grant what. */
@@ -17,6 +17,8 @@ export interface RbacRequest {
   readonly scope: NamespaceScope;
   /** The Lease of an election; undefined: there is none. */
   readonly lease?: LeaseName | undefined;
+  /** Where the Leases are of those who share work out; undefined: nobody does. */
+  readonly shardNamespace?: string | undefined;
 }
 
 /** An object of the API. */
@@ -37,24 +39,28 @@ const SEE_NAMESPACES: PermissionRule = { apiGroups: [""], resources: ["namespace
  * known, in a ClusterRole where they are not, and for what belongs to no namespace. Pure.
  */
 export function rbacObjects(request: RbacRequest): RbacObject[] {
-  const { name, namespace, plugins, kinds, scope, lease } = request;
+  const { name, namespace, plugins, kinds, scope, lease, shardNamespace } = request;
   const plan = planScope(scope);
   const watched = [...kinds, ...plugins.flatMap((plugin) => plugin.kinds)];
   const rules = rulesFor(plugins, kinds);
   const account: RbacObject = { apiVersion: "v1", kind: "ServiceAccount", metadata: { name, namespace } };
-  const elects =
-    lease === undefined
-      ? []
-      : roleAndBinding({ name: `${name}-leader-election`, place: lease.namespace, rules: leaseRules(lease), account });
+  const leases: RbacObject[] = [];
+  if (lease !== undefined) {
+    const own = `${name}-leader-election`;
+    leases.push(...roleAndBinding({ name: own, place: lease.namespace, rules: leaseRules(lease), account }));
+  }
+  if (shardNamespace !== undefined) {
+    leases.push(...roleAndBinding({ name: `${name}-shards`, place: shardNamespace, rules: shardRules(), account }));
+  }
   const granted = (roleRules: readonly PermissionRule[], place?: string): RbacObject[] =>
     roleRules.length === 0 ? [] : roleAndBinding({ name, place, rules: roleRules, account });
   if (plan.kind !== "fixed") {
     const seesNamespaces = plan.kind === "follow" && watched.some((kind) => kind.namespaced);
-    return [account, ...granted(mergeRules(seesNamespaces ? [...rules, SEE_NAMESPACES] : rules)), ...elects];
+    return [account, ...granted(mergeRules(seesNamespaces ? [...rules, SEE_NAMESPACES] : rules)), ...leases];
   }
   const { inCluster, inNamespaces } = splitByScope(rules, watched);
   const inEach = plan.namespaces.flatMap((place) => granted(inNamespaces, place));
-  return [account, ...granted(inCluster), ...inEach, ...elects];
+  return [account, ...granted(inCluster), ...inEach, ...leases];
 }
 
 interface Grant {

@@ -20,6 +20,7 @@ export async function rbac(parsed: ParsedOptions, context: CommandContext): Prom
     kinds: config.kinds,
     scope: config.settings.cluster.namespaces,
     lease: leaseOf(config.settings, namespace),
+    shardNamespace: config.settings.shards === undefined ? undefined : (config.settings.shards.namespace ?? namespace),
   });
   if (textOption(parsed, "output") === "json") {
     context.out.write(`${JSON.stringify({ apiVersion: "v1", kind: "List", items: objects }, undefined, 2)}\n`);

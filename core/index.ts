@@ -1,4 +1,5 @@
 export type { LeaderElectionOptions } from "./controller/controller-election.ts";
+export type { OwnObjects, ShardingOptions } from "./controller/controller-shards.ts";
 export { type Controller, type ControllerOptions, createController } from "./controller/create-controller.ts";
 export type { FigureOptions } from "./controller/figures.ts";
 export type { HealthCheck, HealthOptions, HealthReport } from "./controller/health.ts";

@@ -12,7 +12,7 @@ import type { Settings } from "./schema.ts";
 export interface ConfiguredController
   extends Pick<
     ControllerOptions,
-    "cluster" | "namespaces" | "ingest" | "maxBytes" | "startTimeoutMs" | "auditEveryMs" | "leaderElection"
+    "cluster" | "namespaces" | "ingest" | "maxBytes" | "startTimeoutMs" | "auditEveryMs" | "leaderElection" | "shards"
   > {
   readonly dryRun: boolean;
   readonly kinds: readonly AnyKind[];
@@ -34,6 +34,7 @@ export function toControllerOptions(config: LoadedConfig): ConfiguredController 
     startTimeoutMs: settings.startTimeoutMs,
     auditEveryMs: settings.audit.everyMs,
     leaderElection: settings.leaderElection,
+    shards: settings.shards,
     dryRun: settings.dryRun,
     status: settings.status,
   };

@@ -1,5 +1,11 @@
 import { z } from "zod";
-import { identityProblem, nameProblem, timeProblems } from "../../core/election/settings.ts";
+import {
+  type CompleteTimes,
+  groupProblem,
+  identityProblem,
+  nameProblem,
+  timeProblems,
+} from "../../core/election/settings.ts";
 import { LOG_LEVELS } from "../../core/log.ts";
 import { byteSize, duration, glob, path, secret, serverUrl } from "./schema-values.ts";
 
@@ -200,6 +206,25 @@ const checkedText = (problemOf: (text: string) => string | undefined) =>
     }
   });
 
+/** Times of Leases; every process that shares one has the same. */
+const leaseTimes = {
+  leaseDurationMs: duration(1000, DAY_MS)
+    .prefault("15s")
+    .describe("How long a lease is left alone that is not renewed; whole seconds, the same in every process."),
+  renewDeadlineMs: duration(1, DAY_MS)
+    .prefault("10s")
+    .describe("A process that could not renew its lease for so long stops its work; less than the duration."),
+  retryPeriodMs: duration(1, DAY_MS)
+    .prefault("2s")
+    .describe("Time between tries; less than the deadline by a factor of 1.2."),
+};
+
+function checkTimes(times: CompleteTimes, context: z.RefinementCtx): void {
+  for (const message of timeProblems(times)) {
+    context.addIssue({ code: "custom", path: [message.split(" ", 1)[0]], message: message.replace(/^\w+ /, "") });
+  }
+}
+
 const leaderElection = z
   .strictObject({
     enabled: z.boolean().default(true).describe("False: nobody is elected, every process leads."),
@@ -212,29 +237,40 @@ const leaderElection = z
     identity: checkedText(identityProblem)
       .optional()
       .describe("Who this process is, another one in each process. Default: the host and random letters."),
-    leaseDurationMs: duration(1000, DAY_MS)
-      .prefault("15s")
-      .describe("How long a lease is left alone that is not renewed; whole seconds, the same in every process."),
-    renewDeadlineMs: duration(1, DAY_MS)
-      .prefault("10s")
-      .describe("A leader that could not renew for so long stops leading; less than the duration."),
-    retryPeriodMs: duration(1, DAY_MS)
-      .prefault("2s")
-      .describe("Time between tries; less than the deadline by a factor of 1.2."),
+    ...leaseTimes,
     releaseOnStop: z
       .boolean()
       .default(true)
       .describe("Give the lease away at the end, so that another one need not wait for it."),
   })
-  .superRefine((times, context) => {
-    for (const message of timeProblems(times)) {
-      context.addIssue({ code: "custom", path: [message.split(" ", 1)[0]], message: message.replace(/^\w+ /, "") });
-    }
-  })
+  .superRefine(checkTimes)
   .optional()
   .describe(
     "One of several processes leads: plugins write, and run their hook `leading`, only there. Default: no election.",
   );
+
+const shards = z
+  .strictObject({
+    group: checkedText(groupProblem)
+      .default("fairlead")
+      .describe("Name of all that share the same work; at most 40 letters."),
+    by: z
+      .enum(["namespace", "object"])
+      .default("namespace")
+      .describe("What belongs together: all objects of a namespace, or each object by itself."),
+    namespace: checkedText((text) => nameProblem("a name", text))
+      .optional()
+      .describe(
+        "Namespace of the members' Leases. Default: that of the service account or of the kubeconfig's context.",
+      ),
+    identity: checkedText(identityProblem)
+      .optional()
+      .describe("Who this process is, another one in each process. Default: the host and random letters."),
+    ...leaseTimes,
+  })
+  .superRefine(checkTimes)
+  .optional()
+  .describe("Processes share the work of controllers out, each object to one of them. Default: not shared.");
 
 /** `fairlead.yaml`. */
 export const FairleadFile = z.strictObject({
@@ -270,6 +306,7 @@ export const FairleadFile = z.strictObject({
     .prefault({})
     .describe("Looks for drift between the store and the server."),
   leaderElection,
+  shards,
   log: z
     .strictObject({
       level: z.enum(LOG_LEVELS).default("info").describe("Least level that is written."),

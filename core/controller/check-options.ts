@@ -1,5 +1,6 @@
 import {
   type ElectionTimes,
+  groupProblem,
   identityProblem,
   nameProblem,
   timeProblems,
@@ -34,6 +35,7 @@ const OPTIONS: Checks = {
   controllers: areControllers,
   dryRun: isBoolean,
   leaderElection: isElection,
+  shards: isSharding,
   namespaces: object({ allow: areTexts, deny: areTexts }),
   ingest: oneOf("thread", "inline"),
   maxBytes: () => undefined, // the store tells its range
@@ -185,8 +187,26 @@ const ELECTION: Checks = {
   releaseOnStop: isBoolean,
 };
 
+const SHARDING: Checks = {
+  group: groupProblem,
+  namespace: (name) => nameProblem("a name", name),
+  identity: identityProblem,
+  by: oneOf("namespace", "object"),
+  leaseDurationMs: isTimerMs,
+  renewDeadlineMs: isTimerMs,
+  retryPeriodMs: isTimerMs,
+};
+
+function isSharding(value: unknown): string | undefined {
+  return timesProblem(SHARDING, value);
+}
+
 function isElection(value: unknown): string | undefined {
-  const problem = object(ELECTION)(value);
+  return timesProblem(ELECTION, value);
+}
+
+function timesProblem(checks: Checks, value: unknown): string | undefined {
+  const problem = object(checks)(value);
   if (problem !== undefined) {
     return problem;
   }

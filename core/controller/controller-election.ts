@@ -8,7 +8,7 @@ import type { ClusterAccess } from "../kube/access.ts";
 import { createKubeClient, type KubeClient } from "../kube/client.ts";
 import { connect, type HttpTransport } from "../kube/http-transport.ts";
 import type { Logger } from "../log.ts";
-import { realClock } from "../watch/clock.ts";
+import type { Clock } from "../watch/clock.ts";
 import type { NoticeBoard } from "./notices.ts";
 
 /** Which lease to lead by, and how. The lease can be shared with candidates that use client-go. */
@@ -33,6 +33,7 @@ export interface ControllerElectionParts {
   readonly access: ClusterAccess;
   readonly log: Logger;
   readonly notices: NoticeBoard;
+  readonly clock: Clock;
 }
 
 /** The election of one controller, on a connection of its own: no flood of other requests delays a renewal. */
@@ -47,7 +48,7 @@ export class ControllerElection implements WatchedLeadership {
 
   /** Throws ELECTION_BAD_OPTION. */
   constructor(parts: ControllerElectionParts) {
-    const { options, access, log } = parts;
+    const { options, access, log, clock } = parts;
     const times = completeTimes(options);
     this.#parts = parts;
     this.handOverMs = times.leaseDurationMs - times.renewDeadlineMs;
@@ -59,12 +60,12 @@ export class ControllerElection implements WatchedLeadership {
       client,
       lease: { namespace: options.namespace ?? access.namespace ?? "default", name: options.lease ?? DEFAULT_LEASE },
       identity,
-      clock: realClock,
+      clock,
       log,
       onLeading: (term) => this.#onLeading(term),
       onFollowing: () => this.#onFollowing(),
       onEvent: (lease, what) => {
-        const event = recordLeaseEvent(client, lease, { identity, what, atMs: realClock.wallNow(), log });
+        const event = recordLeaseEvent(client, lease, { identity, what, atMs: clock.wallNow(), log });
         this.#events.add(event);
         void event.finally(() => this.#events.delete(event));
       },

@@ -7,6 +7,7 @@ import type { RestMeter } from "../kube/counted-transport.ts";
 import { connect, type HttpTransport } from "../kube/http-transport.ts";
 import type { Logger } from "../log.ts";
 import { ReconcileHost } from "../reconcile/run-host.ts";
+import type { OwnKeys } from "../reconcile/run-loop.ts";
 import type { StoreReader } from "../store/reader.ts";
 import type { Clock } from "../watch/clock.ts";
 import { KubeGate } from "./kube-gate.ts";
@@ -19,6 +20,8 @@ export interface ControllerReconcileParts {
   readonly log: Logger;
   readonly dryRun: boolean;
   readonly leadership: WatchedLeadership | undefined;
+  /** Undefined where every process reconciles all. */
+  readonly shards: OwnKeys | undefined;
   /** Where plugins tap writes; undefined where there are none. */
   readonly board: Pick<HookBoard, "isTapped" | "call"> | undefined;
   readonly rest: RestMeter;
@@ -33,7 +36,7 @@ export interface ControllerReconcile {
 
 /** Makes the host of a cluster's controllers; nothing is opened before one of them reads or writes. */
 export function openControllerReconcile(parts: ControllerReconcileParts): ControllerReconcile {
-  const { access, store, clock, log, dryRun, leadership, rest } = parts;
+  const { access, store, clock, log, dryRun, leadership, shards, rest } = parts;
   let transport: HttpTransport | undefined;
   let client: KubeClient | undefined;
   const gate = new KubeGate({
@@ -46,7 +49,7 @@ export function openControllerReconcile(parts: ControllerReconcileParts): Contro
     log,
     clock,
   });
-  const host = new ReconcileHost({ store, clock, log, gate, dryRun, leadership });
+  const host = new ReconcileHost({ store, clock, log, gate, dryRun, leadership, shards });
   return {
     host,
     async stop() {

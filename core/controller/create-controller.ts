@@ -19,6 +19,7 @@ import { checkOptions, checkPluginList } from "./check-options.ts";
 import type { ControllerElection, LeaderElectionOptions } from "./controller-election.ts";
 import type { ControllerPlugins } from "./controller-plugins.ts";
 import type { ControllerReconcile } from "./controller-reconcile.ts";
+import type { ControllerShards, OwnObjects, ShardingOptions } from "./controller-shards.ts";
 import type { ControllerFigures, FigureOptions } from "./figures.ts";
 import type { HealthReport } from "./health.ts";
 import { untilLoaded } from "./load.ts";
@@ -48,6 +49,11 @@ export interface ControllerOptions<Kinds extends readonly AnyKind[] = readonly A
    * Default: no election, every process leads.
    */
   readonly leaderElection?: LeaderElectionOptions | undefined;
+  /**
+   * Several processes share the work of controllers out, each object to one of them; those that run on the leader alone are not
+   * shared. Default: not shared.
+   */
+  readonly shards?: ShardingOptions | undefined;
   /** Namespaces by glob; deny wins. Default: all, by cluster-wide watches. */
   readonly namespaces?: { readonly allow?: readonly string[]; readonly deny?: readonly string[] } | undefined;
   /** Where watches are read and decoded: a thread of their own (default), or the calling thread. */
@@ -105,6 +111,8 @@ export interface Controller<Kinds extends readonly AnyKind[] = readonly AnyKind[
   controllers(): readonly HostedController[];
   /** Whether this process leads, at this moment. Always true where nobody is elected and the controller runs. */
   readonly isLeader: boolean;
+  /** Which objects are this process's own; undefined before `start`, and without `shards`. */
+  readonly shards: OwnObjects | undefined;
   /** Services of plugins: `controller.services.use<Inventory>("inventory")`. Calls reject with SERVICE_*. */
   readonly services: { use<H extends HandlersOf<H>>(name: string): ServiceOf<H> };
   /** Tells what happens to plugins and kinds. */
@@ -186,6 +194,7 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
   #access: ClusterAccess | undefined;
   #ingest: Ingest | undefined;
   #election: ControllerElection | undefined;
+  #shards: ControllerShards | undefined;
   #rest: RestMeter | undefined;
   #reconcile: Promise<ControllerReconcile> | undefined;
   #host: ReconcileHost | undefined;
@@ -304,6 +313,10 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
     return isRunning && (isElected(this.#options) ? this.#election?.isLeader === true : true);
   }
 
+  get shards(): OwnObjects | undefined {
+    return this.#shards;
+  }
+
   get statusUrl(): string | undefined {
     return this.#figures?.statusUrl;
   }
@@ -323,6 +336,7 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
     this.#access = await resolveCluster(this.#options.cluster);
     this.#throwIfStopped();
     await this.#openElection(this.#access);
+    await this.#openShards(this.#access);
     const host = plugins === undefined ? undefined : (await this.#openPlugins()).host;
     await host?.load(plugins ?? []);
     this.#throwIfStopped();
@@ -350,6 +364,7 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
     this.#throwIfStopped();
     // Whoever leads has complete caches.
     this.#election?.start();
+    this.#shards?.start();
   }
 
   async #runControllers(): Promise<void> {
@@ -383,6 +398,7 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
       log: this.#log,
       dryRun: this.#options.dryRun === true,
       leadership: this.#election,
+      shards: this.#shards,
       board: this.#plugins?.host.board,
       rest: await this.#restMeter(access),
     });
@@ -401,7 +417,18 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
     const { ControllerElection } = await import("./controller-election.ts");
     this.#throwIfStopped();
     const { leaderElection: options = {} } = this.#options;
-    this.#election = new ControllerElection({ options, access, log: this.#log, notices: this.notices });
+    const clock = this.#parts.clock ?? realClock;
+    this.#election = new ControllerElection({ options, access, log: this.#log, notices: this.notices, clock });
+  }
+
+  async #openShards(access: ClusterAccess): Promise<void> {
+    const { shards: options } = this.#options;
+    if (options !== undefined) {
+      const { ControllerShards } = await import("./controller-shards.ts");
+      this.#throwIfStopped();
+      const clock = this.#parts.clock ?? realClock;
+      this.#shards = new ControllerShards({ options, access, log: this.#log, clock });
+    }
   }
 
   /** Loaded only where somebody asks for health or metrics. */
@@ -414,6 +441,7 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
       store: this.store,
       ingest: () => this.#ingest,
       election: () => this.#election,
+      shards: () => this.#shards,
       reconcile: () => this.#host?.figures() ?? [],
       rest: () => this.#rest,
       plugins: () => this.#plugins,
@@ -528,6 +556,7 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
     await this.#starting?.catch(() => {}); // told to whoever called start()
     // Last of what writes: nothing is under way any more when another one may lead.
     await this.#election?.stop();
+    await this.#shards?.stop();
     await this.#ingest?.stop();
     // Probes are answered to the end.
     await this.#figures?.stop();

@@ -28,6 +28,7 @@ export interface FigureSite {
   readonly store: FigureSources["store"];
   ingest: FigureSources["ingest"];
   election: FigureSources["election"];
+  shards: FigureSources["shards"];
   /** Undefined where there are none, or not yet. */
   plugins(): ControllerPlugins | undefined;
   reconcile: FigureSources["reconcile"];
@@ -52,6 +53,7 @@ export class ControllerFigures {
       store: site.store,
       ingest: () => site.ingest(),
       election: () => site.election(),
+      shards: () => site.shards(),
       plugins: () => pluginFiguresOf(site.plugins()),
       reconcile: () => site.reconcile(),
       rest: () => site.rest(),

@@ -1,4 +1,5 @@
 import type { ElectionFigures } from "../election/election.ts";
+import type { ShardFigures } from "../election/shards.ts";
 import { messageOf } from "../errors.ts";
 import type { HookAsk } from "../hooks/hook-board.ts";
 import type { ReconcileFigures } from "../reconcile/reconcile-figures.ts";
@@ -79,6 +80,7 @@ export class Health {
         : { name: "shutdown", ok: true, live: false },
       this.#ingestCheck(),
       ...this.#electionChecks(),
+      ...this.#shardChecks(),
       ...this.#sources.reconcile().map(reconcileCheck),
       ...store.kinds.map((name) => kindCheck(name, store.status(name), { nowMs: Date.now(), staleAfterSeconds })),
       ...(plugins()?.infos() ?? []).map(pluginCheck),
@@ -97,6 +99,11 @@ export class Health {
   #electionChecks(): readonly HealthCheck[] {
     const election = this.#sources.election();
     return election === undefined ? [] : [electionCheck(election.figures())];
+  }
+
+  #shardChecks(): readonly HealthCheck[] {
+    const shards = this.#sources.shards();
+    return shards === undefined ? [] : [shardCheck(shards.figures())];
   }
 
   #ingestCheck(): HealthCheck {
@@ -154,6 +161,16 @@ export function reconcileCheck({
     return { name, ok: false, live: false, detail: `${overdue} reconciles are over their deadline and do not end` };
   }
   return { name, ok: true, live: false };
+}
+
+/** Decides whether a member has its part in the work of its group. */
+export function shardCheck({ group, members, joined, failures }: ShardFigures): HealthCheck {
+  const name = "shards";
+  if (joined) {
+    return { name, ok: true, live: false, detail: `one of ${members.length} in "${group}"` };
+  }
+  const why = failures > 0 ? `; ${failures} tries in a row failed` : "";
+  return { name, ok: false, live: false, detail: `has no part in "${group}"${why}` };
 }
 
 /** Decides whether an election goes on: to lead or to follow is both well, to hear nothing of the lease is not. */

@@ -1,6 +1,7 @@
 import { performance } from "node:perf_hooks";
 import type { ThreadFigures } from "../../sandbox/thread.ts";
 import type { ElectionFigures } from "../election/election.ts";
+import type { ShardFigures } from "../election/shards.ts";
 import type { HookFigure } from "../hooks/tap-meter.ts";
 import type { KindStats } from "../store/reader.ts";
 import type { KindStatus } from "../store/store.ts";
@@ -135,6 +136,14 @@ function ofElection(told: Told, value: (election: ElectionFigures) => number): M
     labels: ["name"],
     read: ({ election }) =>
       election === undefined ? [] : [{ labels: { name: election.lease.name }, value: value(election) }],
+  };
+}
+
+function ofShards(told: Told, value: (shards: ShardFigures) => number): MetricDefinition {
+  return {
+    ...told,
+    labels: ["group"],
+    read: ({ shards }) => (shards === undefined ? [] : [{ labels: { group: shards.group }, value: value(shards) }]),
   };
 }
 
@@ -417,6 +426,33 @@ export const METRIC_GROUPS: readonly MetricGroup[] = [
       ),
       ofElection(
         gauge("fairlead_election_failures", "Tries in a row that failed at the API server.", "tries"),
+        ({ failures }) => failures,
+      ),
+    ],
+  },
+  {
+    about: "Shards",
+    metrics: [
+      ofShards(
+        gauge("fairlead_shard_members", "Members of the group that are alive, this process included.", "members"),
+        ({ members }) => members.length,
+      ),
+      ofShards(gauge("fairlead_shard_joined", "1 when this process has its part.", "0 or 1"), ({ joined }) =>
+        Number(joined),
+      ),
+      ofShards(gauge("fairlead_shard_moving", "1 while keys go from one member to another.", "0 or 1"), ({ moving }) =>
+        Number(moving),
+      ),
+      ofShards(
+        counter(
+          "fairlead_shard_lost_total",
+          "Times that this process lost all, its lease not renewed in time.",
+          "times",
+        ),
+        ({ lost }) => lost,
+      ),
+      ofShards(
+        gauge("fairlead_shard_failures", "Rounds in a row that failed at the API server.", "rounds"),
         ({ failures }) => failures,
       ),
     ],

@@ -1,3 +1,4 @@
+import type { ShardFigures } from "../election/shards.ts";
 import { RestMeter } from "../kube/counted-transport.ts";
 import type { Transport } from "../kube/transport.ts";
 import { WorkQueue } from "../queue/work-queue.ts";
@@ -156,6 +157,21 @@ export function electionSource(
   return { election: () => ({ figures: () => figures }) };
 }
 
+/** A group of two that share work out. */
+export function shardSource(more: Partial<ShardFigures> = {}): Partial<FigureSources> {
+  const figures: ShardFigures = {
+    group: "fairlead",
+    identity: "one",
+    members: ["one", "two"],
+    moving: false,
+    joined: true,
+    lost: 1,
+    failures: 0,
+    ...more,
+  };
+  return { shards: () => ({ figures: () => figures }) };
+}
+
 /** Sources of figures for tests: one kind, an ingest thread, no plugins. */
 export function figureSources(
   kinds: Readonly<Record<string, KindStatus>> = { pods: kindStatus() },
@@ -165,6 +181,7 @@ export function figureSources(
     store: { kinds: Object.keys(kinds), status: (kind) => kinds[String(kind)], stats: () => STATS },
     ingest: () => undefined,
     election: () => undefined,
+    shards: () => undefined,
     reconcile: () => [],
     rest: () => undefined,
     plugins: () => undefined,

@@ -1,5 +1,6 @@
 import type { ThreadFigures } from "../../sandbox/thread.ts";
 import type { ElectionFigures } from "../election/election.ts";
+import type { ShardFigures } from "../election/shards.ts";
 import type { HookAsk } from "../hooks/hook-board.ts";
 import type { HookFigure } from "../hooks/tap-meter.ts";
 import type { RestFigures } from "../kube/counted-transport.ts";
@@ -34,6 +35,8 @@ export interface FigureSources {
   ingest(): Pick<Ingest, "mode" | "restarts" | "figures" | "failure"> | undefined;
   /** Undefined where nobody is elected. */
   election(): { figures(): ElectionFigures & { readonly leaseDurationMs: number } } | undefined;
+  /** Undefined where nothing is shared out. */
+  shards(): { figures(): ShardFigures } | undefined;
   /** Undefined where there are none. */
   plugins(): PluginFigures | undefined;
   /** Of each controller that reconciles. */
@@ -66,6 +69,7 @@ export interface MetricSnapshot {
   readonly store: StoreStats;
   readonly ingest: IngestFigures | undefined;
   readonly election: ElectionFigures | undefined;
+  readonly shards: ShardFigures | undefined;
   readonly threads: readonly (Omit<ThreadInfo, "figures"> & { readonly figures: ThreadFigures | undefined })[];
   readonly plugins: readonly PluginInfo[];
   readonly reconcile: readonly ReconcileFigures[];
@@ -97,6 +101,7 @@ export async function takeSnapshot(sources: FigureSources, loop: LoopDelay | und
     store: store.stats(),
     ingest: ingestFigures,
     election: sources.election()?.figures(),
+    shards: sources.shards()?.figures(),
     threads: [
       ...ownThread,
       ...pluginThreads.map(({ name, state, restarts }, i) => ({ name, state, restarts, figures: figures[i] })),

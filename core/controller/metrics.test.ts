@@ -12,6 +12,7 @@ import {
   pluginFigures,
   pluginInfo,
   reconcileSource,
+  shardSource,
 } from "./metrics-sources.test-support.ts";
 
 /** A line of the text format with this beginning. */
@@ -105,7 +106,7 @@ test("every label that is shown is declared in the table", async () => {
     kubeFigures: () => new Map([["dns", { reads: 5, writes: 3, dryRuns: 1, refused: 9, failed: 2 }]]),
     hookFigures: () => [{ hook: "start", plugin: "dns", calls: 1, errors: 0, p99Ms: 1, longestMs: 1 }],
   });
-  const sources = figureSources(undefined, { ...plugins, ...electionSource(), ...reconcileSource() });
+  const sources = figureSources(undefined, { ...plugins, ...electionSource(), ...shardSource(), ...reconcileSource() });
   const text = await shown(await openMetrics(sources));
   for (const { name: told, type, labels } of [...METRIC_GROUPS, PROCESS_METRICS].flatMap((group) => group.metrics)) {
     const name = type === "histogram" ? `${told}_sum` : told;

@@ -74,6 +74,15 @@ export function nameProblem(what: string, name: unknown): string | undefined {
     : `${what} as Kubernetes takes it: lower-case letters, digits, "-" and "."`;
 }
 
+/** Letters of a group's name: names of Leases are made of it. */
+const LONGEST_GROUP = 40;
+
+/** What the name of a group must be, when it is none. */
+export function groupProblem(group: unknown): string | undefined {
+  const isLong = typeof group === "string" && group.length > LONGEST_GROUP;
+  return isLong ? `a name of at most ${LONGEST_GROUP} letters` : nameProblem("a name", group);
+}
+
 /** What an identity must be, when it is none. */
 export function identityProblem(identity: unknown): string | undefined {
   return typeof identity === "string" && identity.length > 0 && identity.length <= LONGEST_IDENTITY

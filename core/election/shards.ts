@@ -9,6 +9,7 @@ import {
   type CompleteTimes,
   completeTimes,
   type ElectionTimes,
+  groupProblem,
   identityProblem,
   nameProblem,
 } from "./settings.ts";
@@ -76,7 +77,7 @@ export interface Shards {
 export function createShards(options: ShardOptions): Shards {
   const { namespace, group, identity } = options;
   const problems = [
-    ["the group", nameProblem("a name", group) ?? (group.length > 40 ? "of at most 40 letters" : undefined)],
+    ["the group", groupProblem(group)],
     ["the namespace", nameProblem("a name", namespace)],
     ["identity", identityProblem(identity)],
   ]

@@ -13,7 +13,7 @@ import { KeyLocks } from "./key-locks.ts";
 import { createReconcileKubes } from "./kube.ts";
 import { ReconcileCounts, type ReconcileFigures } from "./reconcile-figures.ts";
 import { reconcileEvents } from "./run-events.ts";
-import { RunLoop } from "./run-loop.ts";
+import { type OwnKeys, RunLoop } from "./run-loop.ts";
 
 /** A controller that was given to a host. Main thread. */
 export interface HostedController {
@@ -43,6 +43,8 @@ export interface ReconcileHostParts {
   readonly dryRun: boolean;
   /** Undefined where nobody is elected. */
   readonly leadership: WatchedLeadership | undefined;
+  /** Keys of controllers that run on every process; undefined where each process reconciles all. */
+  readonly shards?: OwnKeys | undefined;
 }
 
 /** Where a controller runs that is not the embedder's own. */
@@ -93,6 +95,7 @@ export class ReconcileHost {
       locks: this.#locks,
       clock: this.#parts.clock,
       site: site ?? this.#ownSite(definition),
+      shards: this.#parts.shards,
       stopped: () => this.#controllers.delete(name),
     });
     this.#controllers.set(name, hosted);
@@ -139,6 +142,7 @@ export class ReconcileHost {
 interface HostedParts {
   readonly definition: ControllerDefinition;
   readonly site: ControllerSite;
+  readonly shards: OwnKeys | undefined;
   readonly clock: Clock;
   readonly locks: KeyLocks;
   readonly counts: ReconcileCounts;
@@ -217,7 +221,7 @@ class Hosted implements HostedController {
     if (this.#stopped !== undefined || this.#loop !== undefined) {
       return;
     }
-    const { definition, site, clock, locks, counts } = this.#parts;
+    const { definition, site, clock, locks, counts, shards } = this.#parts;
     const { store, log, leadership, after, events } = site;
     const { name: controller, fieldManager, kinds } = definition;
     const kubes = createReconcileKubes({ controller, fieldManager, kinds, store, log, clock, client: site.kube });
@@ -230,6 +234,8 @@ class Hosted implements HostedController {
       locks,
       counts,
       after,
+      // The leader alone has all keys.
+      shards: leadership === undefined ? shards : undefined,
       kube: (hooks) => kubes.open(hooks),
       term: () => leadership?.term(),
     });
