@@ -118,7 +118,7 @@ export interface PluginContext<
   /** Every line carries `plugin`. */
   readonly log: Logger;
   readonly metrics: PluginMetrics;
-  readonly hooks: PluginHooks<N>;
+  readonly hooks: PluginHooks<N, OptionsOf<Schema>>;
   /** Reads what `needs` names. Throws STORE_KIND_NOT_NEEDED, STORE_FIELD_NOT_DECLARED for the rest. */
   readonly store: StoreReader<KindsOf<N>>;
   readonly kube: PluginKube;

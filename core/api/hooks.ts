@@ -83,7 +83,7 @@ export interface DeclaredHook<Given, Answer> {
 }
 
 /** The hooks, as one plugin sees them. */
-export interface PluginHooks<N> {
+export interface PluginHooks<N, Options = unknown> {
   /** Right after `setup`, in the order of the plugins. Async, deadline `setupTimeoutMs`; a throw fails the plugin. */
   readonly start: Hook<() => void | Promise<void>>;
   /** Once, when all kinds that the plugin needs are complete. Async, deadline `setupTimeoutMs`. */
@@ -98,6 +98,12 @@ export interface PluginHooks<N> {
    * `stopTimeoutMs`, and after a loss at most the time until another one can lead (5 s).
    */
   readonly following: Hook<() => void | Promise<void>>;
+  /**
+   * The options have changed and nothing else of the plugin's entry; they are checked. Answer true when you have taken them
+   * over, and the plugin goes on; any other answer starts it anew with them, as does no tap. When the reload fails after that,
+   * the options of before come the same way. Async, deadline `stopTimeoutMs`. Inline plugins only: others are started anew.
+   */
+  readonly options: Hook<(next: Options) => boolean | Promise<boolean>>;
   /** In reverse order of start. Async, deadline `stopTimeoutMs`. */
   readonly stop: Hook<() => void | Promise<void>>;
   /**

@@ -30,6 +30,9 @@ export function createInlineRunner(parts: InlineParts): PluginRunner {
   let threads: OwnThreads | undefined;
   return {
     restarts: 0,
+    get options() {
+      return loaded === undefined ? undefined : { checked: loaded.options };
+    },
     async load() {
       const loading = loadPlugin(entry.use, entry.options);
       loaded = await inTime(loading, {

@@ -46,6 +46,7 @@ const HOOKS: ReadonlySet<string> = new Set([
   "synced",
   "leading",
   "following",
+  "options",
   "stop",
   "workloadRoot",
   "writeBefore",

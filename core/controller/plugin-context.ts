@@ -171,6 +171,7 @@ function siteHooks(parts: ContextParts, signal: AbortSignal): PluginHooks<Needs>
     synced: hook("synced"),
     leading: hook("leading"),
     following: hook("following"),
+    options: hook("options"),
     stop: hook("stop"),
     workloadRoot: {
       ...hook<(object: ObjectReference) => ObjectReference | undefined>("workloadRoot"),

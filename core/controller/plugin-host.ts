@@ -26,6 +26,7 @@ import {
   checkKinds,
   declarationsOf,
   fallbackName,
+  isSameButOptions,
   isSameEntry,
   ordered,
   settleAll,
@@ -60,6 +61,13 @@ export interface PluginHostOptions {
   readonly loaded: (kinds: readonly AnyKind[]) => Promise<void>;
 }
 
+/** A plugin that goes on with other options, and what it had before. */
+interface Handed {
+  readonly slot: PluginSlot;
+  readonly entry: PluginEntry;
+  readonly options: { readonly checked: unknown };
+}
+
 /** The plugins of one controller. */
 export class PluginHost {
   readonly board: HookBoard;
@@ -73,6 +81,8 @@ export class PluginHost {
   #slots: readonly PluginSlot[] = [];
   /** Slots that a reload has loaded and not yet taken over. */
   readonly #fresh = new Set<PluginSlot>();
+  /** What a reload handed to plugins that go on, and can take back: their entries and options of before. */
+  readonly #handed: Handed[] = [];
   #turn: Promise<unknown> = Promise.resolve();
   #reviewing: Promise<void> | undefined;
 
@@ -230,6 +240,7 @@ export class PluginHost {
         "reload failed, the plugins from before are brought back",
       );
       await stopAll(fresh);
+      await this.#handBack();
       await this.#bringBack(before);
       throw error;
     }
@@ -246,6 +257,7 @@ export class PluginHost {
   /** The plugins after a reload, in order: slots that stay, and fresh ones, loaded. Nothing has been stopped yet. */
   async #loadNext(plugins: readonly (AnyPlugin | PluginEntry)[]): Promise<PluginSlot[]> {
     this.#fresh.clear();
+    this.#handed.length = 0;
     const free = new Set(this.#slots.filter(({ state }) => state === "running" || state === "restarting"));
     const freshSlot = (entry: AnyPlugin | PluginEntry, at: number): PluginSlot => {
       const slot = this.#slot(entry, at);
@@ -265,6 +277,7 @@ export class PluginHost {
       await this.#loadAll([...this.#fresh]);
       bootOrder(declarationsOf(next));
       checkKinds(next, this.#options.kinds);
+      next = await this.#handOver(next);
       const changed = [...this.#slots, ...next].filter((slot) => this.#fresh.has(slot) || !next.includes(slot));
       const touched = withDependants(new Set(changed.map(({ name }) => name)), declarationsOf(next));
       const again: PluginSlot[] = [];
@@ -281,7 +294,44 @@ export class PluginHost {
     } catch (error) {
       await stopAll([...this.#fresh]);
       this.#fresh.clear();
+      await this.#handBack();
       throw error;
+    }
+  }
+
+  /** Plugins of which only the options changed, and which take them over while they run, stay. */
+  async #handOver(next: readonly PluginSlot[]): Promise<PluginSlot[]> {
+    const result: PluginSlot[] = [];
+    for (const slot of next) {
+      const { entry, name } = slot;
+      const options = this.#fresh.has(slot) ? slot.options : undefined;
+      const old = this.#slots.find(
+        (other) => !next.includes(other) && other.name === name && isSameButOptions(other.entry, entry),
+      );
+      const before = old?.options === undefined ? undefined : { slot: old, entry: old.entry, options: old.options };
+      if (before !== undefined && options !== undefined && (await before.slot.takeOptions(entry, options))) {
+        this.#handed.push(before);
+        this.#fresh.delete(slot);
+        await slot.stop();
+        result.push(before.slot);
+        this.#options.log.info({ plugin: name }, "plugin took other options over");
+      } else {
+        result.push(slot);
+      }
+    }
+    return result;
+  }
+
+  /** The reload failed: plugins that took other options over get those of before. */
+  async #handBack(): Promise<void> {
+    for (const { slot, entry, options } of this.#handed.splice(0).reverse()) {
+      if (!(await slot.takeOptions(entry, options))) {
+        const fields = { plugin: slot.name };
+        this.#options.log.error(
+          fields,
+          "plugin keeps the options of the reload that failed; it did not take those of before",
+        );
+      }
     }
   }
 

@@ -104,3 +104,88 @@ for (const [seed, ingest] of [
     );
   });
 }
+
+/** A plugin that writes down its lives and the options that it is given. */
+function taking(name: string, told: string[], answer: (options: unknown) => boolean | Promise<boolean>): AnyPlugin {
+  return {
+    name,
+    apiVersion: "fairlead/v1",
+    options: {
+      "~standard": {
+        version: 1,
+        vendor: "test",
+        validate: (value: unknown) =>
+          JSON.stringify(value).includes("bad") ? { issues: [{ message: "it is bad" }] } : { value },
+      },
+    },
+    setup({ hooks, options, signal }) {
+      told.push(`${name} begins with ${JSON.stringify(options)}`);
+      signal.addEventListener("abort", () => told.push(`${name} ends`));
+      hooks.options.tap((next) => {
+        told.push(`${name} is given ${JSON.stringify(next)}`);
+        return answer(next);
+      });
+    },
+  };
+}
+
+test("a plugin that takes other options over goes on; one that does not, or cannot, is started anew", async (t) => {
+  const server = await createApiServer({});
+  const told: string[] = [];
+  const willing = taking("willing", told, async () => true);
+  const choosy = taking("choosy", told, (next) => JSON.stringify(next).includes("warm"));
+  const throwing = taking("throwing", told, () => {
+    throw new Error("not now");
+  });
+  const entries = (options: unknown, more: readonly PluginEntry[] = []): PluginEntry[] => [
+    ...[willing, choosy, throwing].map((use) => ({ use, options })),
+    ...more,
+  ];
+  const controller = createController({
+    cluster: { kubeconfig: { text: server.kubeconfig() } },
+    plugins: entries({ set: 1 }),
+    log: recordingLog(),
+  });
+  t.after(async () => {
+    await controller.stop();
+    await server.stop();
+  });
+  await controller.start();
+  told.splice(0);
+  await controller.reload(entries({ set: "warm" }));
+  assert.deepEqual(told.splice(0).sort(), [
+    'choosy is given {"set":"warm"}',
+    'throwing begins with {"set":"warm"}',
+    "throwing ends",
+    'throwing is given {"set":"warm"}',
+    'willing is given {"set":"warm"}',
+  ]);
+  await controller.reload(entries({ set: "warm" }));
+  assert.equal(told.length, 0);
+  await controller.reload(entries({ set: "cold" }));
+  assert.ok(told.includes('choosy begins with {"set":"cold"}') && !told.includes("willing ends"));
+  told.splice(0);
+  await assert.rejects(controller.reload(entries({ set: "bad" })), { code: "PLUGIN_OPTIONS" });
+  assert.equal(told.length, 0);
+  const failing: AnyPlugin = {
+    name: "failing",
+    apiVersion: "fairlead/v1",
+    setup() {
+      throw new Error("it never starts");
+    },
+  };
+  await assert.rejects(controller.reload(entries({ set: "warm" }, [{ use: failing }])), {
+    code: "PLUGIN_SETUP_FAILED",
+  });
+  assert.deepEqual(
+    told.filter((line) => line.startsWith("willing")),
+    ['willing is given {"set":"warm"}', 'willing is given {"set":"cold"}'],
+  );
+  told.splice(0);
+  // The choosy one did not take the options of before: it is the one that is started anew.
+  await controller.reload(entries({ set: "cold" }));
+  assert.deepEqual(
+    told.filter((line) => !line.startsWith("choosy")),
+    [],
+  );
+});

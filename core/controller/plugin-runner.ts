@@ -31,6 +31,8 @@ export interface PluginRunner {
    * the deadline.
    */
   stop(deadlineMs: number): Promise<void>;
+  /** Checked options, where they are plain to see: of a plugin on the main thread that was loaded. */
+  readonly options?: { readonly checked: unknown } | undefined;
   /** Times that its thread was started again after a crash. */
   readonly restarts: number;
   /** Its thread, where it has one; undefined before `load`. */

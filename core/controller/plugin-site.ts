@@ -8,6 +8,7 @@ export type SiteHook =
   | "synced"
   | "leading"
   | "following"
+  | "options"
   | "stop"
   | "workloadRoot"
   | "writeBefore"

@@ -52,8 +52,10 @@ export interface BootTimes {
 
 /** One plugin from its entry to its end. A plugin that is started anew gets a new slot. */
 export class PluginSlot {
-  readonly entry: PluginEntry;
   readonly times: BootTimes = { loadMs: 0, setupMs: 0, startMs: 0 };
+  #entry: PluginEntry;
+  /** Options that it took over while it ran. */
+  #takenOptions: { readonly checked: unknown } | undefined;
   readonly #host: SlotHost;
   readonly #fallbackName: string;
   readonly #ending = new AbortController();
@@ -76,9 +78,32 @@ export class PluginSlot {
   #stopped: Promise<void> | undefined;
 
   constructor(entry: PluginEntry, fallbackName: string, host: SlotHost) {
-    this.entry = entry;
+    this.#entry = entry;
     this.#fallbackName = fallbackName;
     this.#host = host;
+  }
+
+  get entry(): PluginEntry {
+    return this.#entry;
+  }
+
+  /** Its checked options, where they can be handed to another life of it. */
+  get options(): { readonly checked: unknown } | undefined {
+    return this.#takenOptions ?? this.#runner?.options;
+  }
+
+  /** Hands other options to the plugin while it runs. Gives whether it goes on with them; never rejects. */
+  async takeOptions(entry: PluginEntry, options: { readonly checked: unknown }): Promise<boolean> {
+    const { stopTimeoutMs = DEFAULT_STOP_TIMEOUT_MS } = this.#entry;
+    const how = { only: this.name, deadlineMs: stopTimeoutMs, signal: this.#ending.signal };
+    const { answers, failures, late } = await this.#host.board.call("options", "series", options.checked, how);
+    const isAgreed = answers.length > 0 && answers.every(({ answer }) => answer === true);
+    const isTaken = this.#state === "running" && isAgreed && failures.length + late.length === 0;
+    if (isTaken) {
+      this.#entry = entry;
+      this.#takenOptions = options;
+    }
+    return isTaken;
   }
 
   get name(): string {

@@ -40,6 +40,11 @@ export function isSameEntry(a: PluginEntry, b: PluginEntry): boolean {
   return isSameUse && isDeepStrictEqual(restA, restB);
 }
 
+/** True when nothing but the options differs. */
+export function isSameButOptions(a: PluginEntry, b: PluginEntry): boolean {
+  return isSameEntry({ ...a, options: undefined }, { ...b, options: undefined });
+}
+
 /** Those that loaded, in the order of their start; the others at the end. */
 export function ordered(slots: readonly PluginSlot[]): PluginSlot[] {
   const names = bootOrder(declarationsOf(slots)).map(({ name }) => name);

@@ -161,6 +161,7 @@ class Probe {
       synced: hooks.synced,
       leading: hooks.leading,
       following: hooks.following,
+      options: hooks.options,
       stop: hooks.stop,
       changes: (kind) => ({
         tap: (callback, options) => {
