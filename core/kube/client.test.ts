@@ -221,6 +221,18 @@ describe("retries", () => {
   const busy: Reply = { status: 429, headers: { "retry-after": "0" }, body: { reason: "TooManyRequests" } };
   const down: Reply = { status: 503, headers: { "retry-after": "0" } };
 
+  test("beforeEach is asked before each try; what it throws ends the call", async () => {
+    const { client, seen } = await scripted([busy, busy, { body: {} }]);
+    let left = 2;
+    const beforeEach = (): void => {
+      if (left-- === 0) {
+        throw new Error("no more");
+      }
+    };
+    await assert.rejects(client.create({ apiVersion: "v1", plural: "pods" }, {}, { beforeEach }), /no more/);
+    assert.equal(seen.length, 2);
+  });
+
   test("429 is tried again for writes too, 503 only for repeatable calls", async () => {
     const { client, seen } = await scripted([busy, busy, { body: { ok: true } }]);
     assert.deepEqual(await client.create(pods, {}), { ok: true });
