@@ -6,18 +6,24 @@ export interface BadLine {
   readonly reason: string;
 }
 
+/** What a file says. */
+export interface HostsFile {
+  readonly names: AliasName[];
+  /** The first twenty bad lines. */
+  readonly bad: BadLine[];
+  readonly badLines: number;
+}
+
 /** So many bad lines are told one by one; after them only their number matters. */
 const MOST_BAD_LINES = 20;
+/** After so many lines others get their turn. */
+const LINES_A_TURN = 1_000;
 
 /**
  * Reads lines as in /etc/hosts: an address, then its names; "#" begins a comment. Bad lines are left out and told. A name may
- * be "*.name".
+ * be "*.name". Yields now and then, so that a long file need not hold up anything else.
  */
-export function parseHosts(text: string): {
-  readonly names: AliasName[];
-  readonly bad: BadLine[];
-  readonly badLines: number;
-} {
+export function* parseHosts(text: string): Generator<void, HostsFile> {
   const names: AliasName[] = [];
   const bad: BadLine[] = [];
   let badLines = 0;
@@ -25,6 +31,9 @@ export function parseHosts(text: string): {
     .replace(/^\uFEFF/, "")
     .split("\n")
     .entries()) {
+    if (at % LINES_A_TURN === LINES_A_TURN - 1) {
+      yield;
+    }
     const [address, ...owners] = raw.replace(/#.*$/, "").trim().split(/\s+/);
     if (address === "") {
       continue;

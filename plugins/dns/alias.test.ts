@@ -222,6 +222,31 @@ test("names and addresses that cannot be are refused with the reason", () => {
 });
 
 test("a file full of bad lines is told with twenty of them and their number", () => {
-  const { names: good, bad, badLines } = parseHosts(`${"nonsense\n".repeat(1_000)}192.0.2.1 a.test`);
-  assert.deepEqual([good.length, bad.length, badLines], [1, 20, 1_000]);
+  const steps = parseHosts(`${"nonsense\n".repeat(2_500)}192.0.2.1 a.test`);
+  let turns = 0;
+  let step = steps.next();
+  for (; step.done !== true; step = steps.next()) {
+    turns++;
+  }
+  const { names: good, bad, badLines } = step.value;
+  assert.deepEqual([good.length, bad.length, badLines, turns], [1, 20, 2_500, 2]);
+});
+
+test("a long file is taken over in turns, and the last one counts", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "fairlead-dns-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "hosts");
+  writeFileSync(file, "192.0.2.1 first.test\n");
+  const bench = new ResolverBench(t, { aliases: { file } });
+  const block = (address: string) => Array.from({ length: 20_000 }, (_none, at) => `${address} n${at}.test`).join("\n");
+  writeFileSync(file, block("192.0.2.2"));
+  await bench.clock.advance(5_000);
+  writeFileSync(file, block("192.0.2.33"));
+  await bench.clock.advance(5_000);
+  await until("the last one is read", () => answers(bench, "n0.test")?.[0] === "n0.test 30 A 192.0.2.33");
+  assert.deepEqual(answers(bench, "n19999.test"), ["n19999.test 30 A 192.0.2.33"]);
+  assert.equal(alias(bench, "first.test"), undefined);
+  assert.equal(bench.resolver.stats.aliasNames, 20_000);
+  // Of so many names of one address a hundred are told.
+  assert.equal(alias(bench, "33.2.0.192.in-addr.arpa", "PTR", { tcp: true })?.answers.length, 100);
 });
