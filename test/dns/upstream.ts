@@ -1,6 +1,7 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { createServer } from "node:net";
+import { freePorts } from "../cluster/ports.ts";
 import { type DnsAddress, framed } from "./client.ts";
 import { decodeMessage, encodeName } from "./message.ts";
 
@@ -19,9 +20,9 @@ export async function startUpstream(): Promise<Upstream> {
   const asked: string[] = [];
   const udp = createSocket("udp4");
   udp.on("message", (query, { port, address }) => udp.send(replyTo(query, asked), port, address));
-  udp.bind(0, "127.0.0.1");
+  const [port] = await freePorts(1);
+  udp.bind(port, "127.0.0.1");
   await once(udp, "listening");
-  const { port } = udp.address();
   const tcp = createServer((socket) => {
     socket.on("error", () => socket.destroy());
     let received: Buffer = Buffer.alloc(0);
