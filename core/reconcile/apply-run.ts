@@ -14,7 +14,7 @@ export async function applyObject(writes: WriteRun, given: KubeObject | OwnedObj
   const resource = await shared.map.find(wanted);
   const place = placeOf(resource, wanted.namespace, wanted.name);
   const key = keyOf(wanted.namespace, wanted.name);
-  const known = shared.known.of(resource, key);
+  const known = shared.known.of(resource, key, writes.recent);
   const object = known === "absent" ? undefined : known;
   checkController(wanted, object, key);
   if (object !== undefined && differences(writes, resource, object, wanted).length === 0) {
@@ -51,8 +51,10 @@ function takeAnswer(writes: WriteRun, { resource, wanted, known, answer }: Appli
   const isCreated = known === "absent" && isOnlyOurs(answer, shared.fieldManager);
   const isSame = before !== undefined && before === version;
   if (mode.dryRun !== true) {
-    const now = shared.known.wrote(resource, answer);
-    const left = differences(writes, resource, now, wanted);
+    const now = shared.known.wrote(resource, answer, writes.recent);
+    // One that had to be applied again is always looked at.
+    const isLookedAt = !isCreated || shared.known.isToBeLookedAt(resource);
+    const left = isLookedAt ? differences(writes, resource, now.known, wanted) : [];
     if (left.length > 0) {
       shared.known.accept(resource, left);
       const { kind } = resource;

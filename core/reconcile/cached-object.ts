@@ -3,9 +3,9 @@ import type { AnyKind } from "../kinds/kind.ts";
 
 /** One level of a copy: what it shows, and what it refuses to. */
 interface Shape {
-  readonly leaves: Set<string>;
-  readonly groups: Map<string, Shape>;
-  /** Getters of the fields that are not followed. */
+  readonly leaves: string[];
+  readonly groups: [name: string, shape: Shape][];
+  /** Getters of the fields that are not followed, and levels on which nothing is. */
   readonly missing: object;
 }
 
@@ -28,47 +28,56 @@ export function detached(kind: AnyKind, view: object): object {
 
 function shapeOf(kind: AnyKind): Shape {
   const root = emptyShape();
-  root.leaves.add("key");
+  addLeaf(root, ["key"]);
   for (const field of HEADER) {
-    placed(root, ["metadata", field]).leaves.add(field);
+    addLeaf(root, ["metadata", field]);
   }
   const { cells } = kind.plan();
   for (const { type, shownAs } of cells) {
     if (type !== "owned") {
-      placed(root, shownAs).leaves.add(shownAs[shownAs.length - 1]);
+      addLeaf(root, shownAs);
     }
   }
   const followed = new Set(cells.map((cell) => cell.field));
   for (const [field, data] of Object.entries(kind.fields)) {
-    const path = data.derived === true ? [field] : data.path.split(".");
     if (!followed.has(field) && data.type !== "owned") {
-      refuse(placed(root, path), kind, field, path);
+      refuse(root, kind, field, data.derived === true ? [field] : data.path.split("."));
     }
   }
   return root;
 }
 
 function emptyShape(): Shape {
-  return { leaves: new Set(), groups: new Map(), missing: {} };
+  return { leaves: [], groups: [], missing: {} };
 }
 
-/** The level on which the path ends. */
-function placed(root: Shape, path: readonly string[]): Shape {
+function addLeaf(root: Shape, path: readonly string[]): void {
   let shape = root;
   for (const step of path.slice(0, -1)) {
-    const next = shape.groups.get(step) ?? emptyShape();
-    shape.groups.set(step, next);
+    let next = shape.groups.find(([name]) => name === step)?.[1];
+    if (next === undefined) {
+      next = emptyShape();
+      shape.groups.push([step, next]);
+    }
     shape = next;
   }
-  return shape;
+  shape.leaves.push(path[path.length - 1]);
 }
 
-function refuse(shape: Shape, kind: AnyKind, field: string, path: readonly string[]): void {
+/** Gives a field that is not followed a getter that says so. Levels that have nothing else are shared by all copies. */
+function refuse(root: Shape, kind: AnyKind, field: string, path: readonly string[]): void {
+  let shape: Shape | undefined = root;
+  let level = root.missing;
+  for (const step of path.slice(0, -1)) {
+    shape = shape?.groups.find(([name]) => name === step)?.[1];
+    level = shape?.missing ?? sharedLevel(level, step);
+  }
   const name = path[path.length - 1];
-  if (shape.leaves.has(name) || shape.groups.has(name)) {
+  const isTaken = shape?.leaves.includes(name) === true || shape?.groups.some(([group]) => group === name) === true;
+  if (isTaken || Object.hasOwn(level, name)) {
     return;
   }
-  Object.defineProperty(shape.missing, name, {
+  Object.defineProperty(level, name, {
     configurable: true,
     get() {
       throw new FairleadError(
@@ -78,6 +87,16 @@ function refuse(shape: Shape, kind: AnyKind, field: string, path: readonly strin
       );
     },
   });
+}
+
+function sharedLevel(above: object, step: string): object {
+  const found = Object.getOwnPropertyDescriptor(above, step)?.value;
+  if (typeof found === "object" && found !== null) {
+    return found;
+  }
+  const made = {};
+  Object.defineProperty(above, step, { configurable: true, value: made });
+  return made;
 }
 
 function copyOf(shape: Shape, view: object): object {

@@ -60,7 +60,7 @@ export async function deleteObject(writes: WriteRun, kind: KindName, key: string
   const { shared, run, mode } = writes;
   const { namespace, name } = keyParts(key);
   const resource = await shared.map.find(kind);
-  const known = shared.known.of(resource, key);
+  const known = shared.known.of(resource, key, writes.recent);
   if (known === "absent" || known?.isDeleting === true) {
     return false;
   }
@@ -72,7 +72,7 @@ export async function deleteObject(writes: WriteRun, kind: KindName, key: string
       dryRun: mode.dryRun === true,
       signal: run.signal,
     });
-    shared.known.forget(resource, key);
+    writes.recent.delete(`${resource.followed?.kind.name} ${key}`);
     const isObject = answer.kind === resource.kind;
     const metadata = { namespace, name, resourceVersion: isObject ? answer.metadata?.resourceVersion : undefined };
     tell(writes, resource, { metadata }, { verb: "delete", before: how.resourceVersion });

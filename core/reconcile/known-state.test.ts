@@ -4,7 +4,7 @@ import { configMaps } from "../kinds/core.ts";
 import type { StoreReader } from "../store/reader.ts";
 import { realClock } from "../watch/clock.ts";
 import { KindMap } from "./kind-map.ts";
-import { KnownState } from "./known-state.ts";
+import { KnownState, type RecentWrites } from "./known-state.ts";
 import { ownedKind } from "./owned-kind.ts";
 
 interface Row {
@@ -33,12 +33,13 @@ function world() {
   const client = { json: () => Promise.reject(new Error("not asked for")) };
   const resource = new KindMap([kind], "me", client).known(kind);
   assert(resource);
+  const writes: RecentWrites = new Map();
   const look = () => {
-    const found = known.of(resource, "shop/a");
+    const found = known.of(resource, "shop/a", writes);
     return typeof found === "object" ? found.version : found;
   };
   const wrote = (uid: string, resourceVersion: string) =>
-    known.wrote(resource, { metadata: { name: "a", namespace: "shop", uid, resourceVersion } });
+    known.wrote(resource, { metadata: { name: "a", namespace: "shop", uid, resourceVersion } }, writes);
   return { state, look, wrote };
 }
 

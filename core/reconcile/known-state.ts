@@ -21,26 +21,57 @@ export interface KnownObject {
 /** Known of an object: its state, that there is none, or nothing at all. */
 export type Knowledge = KnownObject | "absent" | undefined;
 
-/** One of our writes. */
-interface RecentWrite {
-  readonly known: KnownObject;
-  readonly atMs: number;
-}
-
-/** Our own writes that the store may not have seen yet. */
-const MOST_RECENT = 4096;
 /** An object that does not come in this time was made and removed while the watch was broken; or it is applied again in vain. */
 const UNSEEN_MS = 5_000;
 /** Peculiarities of the server, by kind. */
 const MOST_ACCEPTED = 2000;
+
+/** Answers after which a kind whose objects are as they were applied is looked at only now and then. */
+const CLEAN_ANSWERS = 20;
+const LOOK_EVERY = 50;
+
+/** What was written to an object in this reconcile. */
+export class RecentWrite {
+  readonly version: string;
+  readonly uid: string;
+  readonly atMs: number;
+  readonly #answer: KubeObject;
+  readonly #fieldManager: string;
+  #known: KnownObject | undefined;
+
+  constructor(answer: KubeObject, fieldManager: string, atMs: number) {
+    const { resourceVersion, uid } = answer.metadata ?? {};
+    this.version = String(resourceVersion ?? "");
+    this.uid = String(uid ?? "");
+    this.atMs = atMs;
+    this.#answer = answer;
+    this.#fieldManager = fieldManager;
+  }
+
+  /** Read out of the answer when it is first asked for: most are never. */
+  get known(): KnownObject {
+    this.#known ??= {
+      version: this.version,
+      uid: this.uid,
+      isDeleting: this.#answer.metadata?.deletionTimestamp !== undefined,
+      owned: ownedOf(this.#answer, this.#fieldManager),
+      controller: controllerOf(referencesOf(this.#answer)),
+    };
+    return this.#known;
+  }
+}
+
+/** The writes of one reconcile, by kind and key. The next one begins when the store has them. */
+export type RecentWrites = Map<string, RecentWrite>;
 
 /** What is known of objects: the store's state, or the answer to our own last write where that is newer. */
 export class KnownState {
   readonly #store: StoreReader;
   readonly #fieldManager: string;
   readonly #clock: Clock;
-  readonly #recent = new Map<string, RecentWrite>();
   readonly #accepted = new Map<string, Set<string>>();
+  /** Answers by kind since one was not as it was applied. */
+  readonly #clean = new Map<string, number>();
 
   constructor(store: StoreReader, fieldManager: string, clock: Clock) {
     this.#clock = clock;
@@ -49,7 +80,7 @@ export class KnownState {
   }
 
   /** Nothing, unless the kind is followed and complete. */
-  of({ followed }: ServedResource, key: string): Knowledge {
+  of({ followed }: ServedResource, key: string, writes: RecentWrites): Knowledge {
     if (followed === undefined) {
       return undefined;
     }
@@ -58,7 +89,7 @@ export class KnownState {
       return undefined;
     }
     const id = `${name} ${key}`;
-    const recent = this.#recent.get(id);
+    const recent = writes.get(id);
     const [stored, gone] = this.#store.read((view) => {
       const objects = view.kind(name);
       const object = objects.get(key);
@@ -69,49 +100,36 @@ export class KnownState {
       return [undefined, { uid, version: resourceVersion }];
     });
     if (recent !== undefined) {
-      const isSeen = stored === undefined ? this.#isGone(recent, gone) : !isOlder(stored, recent.known);
+      const isSeen = stored === undefined ? this.#isGone(recent, gone) : !isOlder(stored, recent);
       if (!isSeen) {
         return recent.known;
       }
-      this.#recent.delete(id);
+      writes.delete(id);
     }
     return stored ?? (followed.isWhole ? "absent" : undefined);
   }
 
   /** What is not in the store: removed after our write, or not there yet. */
-  #isGone({ known, atMs }: RecentWrite, gone: { readonly uid: string; readonly version: string }): boolean {
+  #isGone(recent: RecentWrite, gone: { readonly uid: string; readonly version: string }): boolean {
     // The last state that was seen may be from before the write; of the same object it is gone all the same.
-    return gone.uid === known.uid || !isOlder(gone, known) || this.#clock.now() - atMs >= UNSEEN_MS;
+    return gone.uid === recent.uid || !isOlder(gone, recent) || this.#clock.now() - recent.atMs >= UNSEEN_MS;
   }
 
-  /** Forgets the last write to an object. */
-  forget({ followed }: ServedResource, key: string): void {
-    this.#recent.delete(`${followed?.kind.name} ${key}`);
-  }
-
-  /** Takes over the answer to a write. Gives what is known now. */
-  wrote(resource: ServedResource, answer: KubeObject): KnownObject {
-    const metadata = answer.metadata ?? {};
-    const known: KnownObject = {
-      version: String(metadata.resourceVersion ?? ""),
-      uid: String(metadata.uid ?? ""),
-      isDeleting: metadata.deletionTimestamp !== undefined,
-      owned: ownedOf(answer, this.#fieldManager),
-      controller: controllerOf(referencesOf(answer)),
-    };
-    const { followed } = resource;
+  /** Takes over the answer to a write. */
+  wrote({ followed }: ServedResource, answer: KubeObject, writes: RecentWrites): RecentWrite {
+    const write = new RecentWrite(answer, this.#fieldManager, this.#clock.now());
     if (followed?.ownedField !== undefined) {
-      const id = `${followed.kind.name} ${keyOf(metadata.namespace, metadata.name)}`;
-      this.#recent.delete(id); // to the end of the order
-      this.#recent.set(id, { known, atMs: this.#clock.now() });
-      for (const [oldest] of this.#recent) {
-        if (this.#recent.size <= MOST_RECENT) {
-          break;
-        }
-        this.#recent.delete(oldest);
-      }
+      const { namespace, name } = answer.metadata ?? {};
+      writes.set(`${followed.kind.name} ${keyOf(namespace, name)}`, write);
     }
-    return known;
+    return write;
+  }
+
+  /** Whether to look if a new object is as it was applied: most kinds are always. */
+  isToBeLookedAt({ apiVersion, kind }: ServedResource): boolean {
+    const clean = this.#clean.get(`${apiVersion} ${kind}`) ?? 0;
+    this.#clean.set(`${apiVersion} ${kind}`, clean + 1);
+    return clean < CLEAN_ANSWERS || clean % LOOK_EVERY === 0;
   }
 
   /**
@@ -120,6 +138,7 @@ export class KnownState {
    */
   accept(resource: ServedResource, differences: readonly Difference[]): void {
     const id = `${resource.apiVersion} ${resource.kind}`;
+    this.#clean.delete(id);
     let accepted = this.#accepted.get(id);
     if (accepted === undefined || accepted.size > MOST_ACCEPTED) {
       accepted = new Set();

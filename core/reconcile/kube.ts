@@ -79,7 +79,7 @@ export function createReconcileKubes(options: KubeOptions): ReconcileKubes {
     map: new KindMap(kinds, fieldManager, client),
     known: new KnownState(store, fieldManager, clock),
   };
-  return { open: (run) => openKube({ shared, run, mode: {}, statuses: new Map() }) };
+  return { open: (run) => openKube({ shared, run, mode: {}, recent: new Map(), statuses: new Map() }) };
 }
 
 function openKube(writes: WriteRun): ReconcileKube {

@@ -6,7 +6,7 @@ import type { Logger } from "../log.ts";
 import type { StoreReader } from "../store/reader.ts";
 import type { Clock } from "../watch/clock.ts";
 import { type KindMap, type KindName, keyOf, placeOf, type ServedResource } from "./kind-map.ts";
-import type { KnownState } from "./known-state.ts";
+import type { KnownState, RecentWrites } from "./known-state.ts";
 import type { OwnWrite, RunHooks } from "./own-write.ts";
 
 /** What a write did. "unchanged": nothing was sent, or the server changed nothing. */
@@ -80,6 +80,8 @@ export interface WriteRun {
   readonly shared: SharedWrites;
   readonly run: RunHooks;
   readonly mode: WriteMode;
+  /** What was applied. */
+  readonly recent: RecentWrites;
   /** Objects as the last write of their status or finalizers in this reconcile left them, by kind and key. */
   readonly statuses: Map<string, KubeObject>;
 }
