@@ -17,7 +17,7 @@ export interface HostsFile {
 /** So many bad lines are told one by one; after them only their number matters. */
 const MOST_BAD_LINES = 20;
 /** After so many lines others get their turn. */
-const LINES_A_TURN = 1_000;
+const LINES_A_TURN = 200;
 
 /**
  * Reads lines as in /etc/hosts: an address, then its names; "#" begins a comment. Bad lines are left out and told. A name may

@@ -18,7 +18,7 @@ const MOST_TARGETS = 100;
 /** So many names keep their answers; those of others are made anew each time. */
 const MOST_KEPT = 10_000;
 /** After so many names others get their turn. */
-const NAMES_A_TURN = 1_000;
+const NAMES_A_TURN = 500;
 
 /**
  * Names and their answers. A look-up reads bytes and allocates nothing once an answer was made. Built once, replaced as a
@@ -82,6 +82,12 @@ export function* aliasNames(
 ): Generator<void, { readonly exact: NameMap; readonly wild: NameMap; readonly size: number }> {
   const exact = new Map<string, Entry>();
   const wild = new Map<string, Entry>();
+  const reverse = new Map<AddressBytes, Entry>();
+  const ownersOf = (address: AddressBytes): Entry => {
+    const entry = reverse.get(address) ?? entryOf(exact, reverseName(address));
+    reverse.set(address, entry);
+    return entry;
+  };
   let size = 0;
   let sinceTurn = 0;
   for (const alias of aliases) {
@@ -92,9 +98,11 @@ export function* aliasNames(
       if (!entry.addresses.includes(address)) {
         entry.addresses.push(address);
       }
-      const { targets } = alias.isWildcard ? entry : entryOf(exact, reverseName(address));
-      if (!alias.isWildcard && targets.length < MOST_TARGETS && !targets.includes(alias.name)) {
-        targets.push(alias.name);
+      if (!alias.isWildcard) {
+        const { targets } = ownersOf(address);
+        if (targets.length < MOST_TARGETS && !targets.includes(alias.name)) {
+          targets.push(alias.name);
+        }
       }
     }
     sinceTurn++;
