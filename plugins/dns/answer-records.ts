@@ -4,6 +4,7 @@ import { DOMAIN_LABELS, HOST_HEAD, HOST_V4, HOST_V6, RANK, short } from "./recor
 
 const RECORD_HEAD = 12;
 const POINTER_BYTES = 2;
+const LONGEST_NAME = 255;
 const SOA_NUMBERS = 20;
 const REFRESH = 7200;
 const RETRY = 1800;
@@ -83,8 +84,15 @@ export class RecordPrinter {
     const count = rank === RANK.service ? 1 : values[value + 1];
     let zonePointer = 0;
     for (let n = 0; n < count && values[at] === rank; n++) {
+      const labels = at + 3;
       const size = values[at + 2];
       const domain = DOMAIN_LABELS[values[at + 1]];
+      at = labels + size;
+      at += 1 + values[at];
+      if (size + domain.length + zone.length > LONGEST_NAME) {
+        // Nobody could ask for it.
+        continue;
+      }
       const length = size + domain.length + (zonePointer === 0 ? zone.length : POINTER_BYTES);
       const reply = this.#reply;
       if (!reply.hasRoom(RECORD_HEAD + length)) {
@@ -92,7 +100,7 @@ export class RecordPrinter {
         return;
       }
       reply.head(QUESTION_NAME, TYPE.ptr, this.#ttl, length);
-      reply.bytes(values, at + 3, at + 3 + size);
+      reply.bytes(values, labels, labels + size);
       reply.bytes(domain, 0, domain.length);
       if (zonePointer === 0) {
         zonePointer = pointerTo(reply.at);
@@ -101,8 +109,6 @@ export class RecordPrinter {
         reply.short(zonePointer);
       }
       reply.answers++;
-      at += 3 + size;
-      at += 1 + values[at];
     }
   }
 

@@ -22,6 +22,7 @@ import {
 const RECORD_HEAD = 12;
 /** Priority, weight and port. */
 const SRV_HEAD = 6;
+const LONGEST_NAME = 255;
 /** As many targets as a reply of 64 KiB can have. */
 const MOST_TARGETS = 3000;
 /** Groups whose targets are rotated. */
@@ -99,7 +100,7 @@ export class ServicePrinter {
       }
       at += PORT_HEAD + values[at + 3];
     }
-    if (this.#targetCount > 0) {
+    if (this.#targetCount > 0 && this.#targets[0] !== 0) {
       this.#printer.additional(this.#targets[0], value + HOST_HEAD, v4, v6);
     }
   }
@@ -128,7 +129,7 @@ export class ServicePrinter {
       if (asAddresses) {
         const addresses = at + 1 + values[at];
         const from = this.#targetCount < MOST_TARGETS ? this.#targets[this.#targetCount++] : 0;
-        if (!this.#printer.additional(from, addresses + 2, values[addresses], values[addresses + 1])) {
+        if (from !== 0 && !this.#printer.additional(from, addresses + 2, values[addresses], values[addresses + 1])) {
           return;
         }
       } else {
@@ -187,6 +188,11 @@ export class ServicePrinter {
     const ownStart = name.labels[skipped];
     const label = target === 0 ? 0 : this.#printer.values[target] + 1;
     const length = SRV_HEAD + label + name.length - ownStart;
+    if (length - SRV_HEAD > LONGEST_NAME) {
+      // Nobody could ask for it.
+      this.#noteTarget(0);
+      return true;
+    }
     if (!reply.hasRoom(RECORD_HEAD + length)) {
       reply.isCut = true;
       return false;
@@ -195,9 +201,7 @@ export class ServicePrinter {
     reply.short(0);
     reply.short(this.#weight);
     reply.short(short(this.#printer.values, port));
-    if (this.#targetCount < MOST_TARGETS) {
-      this.#targets[this.#targetCount++] = reply.at;
-    }
+    this.#noteTarget(reply.at);
     if (label > 0) {
       reply.bytes(this.#printer.values, target, target + label);
     }
@@ -205,6 +209,12 @@ export class ServicePrinter {
     reply.bytes(out, this.#printer.zoneAt, end - 4);
     reply.answers++;
     return true;
+  }
+
+  #noteTarget(at: number): void {
+    if (this.#targetCount < MOST_TARGETS) {
+      this.#targets[this.#targetCount++] = at;
+    }
   }
 }
 

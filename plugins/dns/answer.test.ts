@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { getHeapStatistics } from "node:v8";
 import { decode, encode, type OptAnswer, type Packet, RECURSION_DESIRED, type RecordType } from "dns-packet";
 import { ASK, CHASE, MALFORMED, Responder, type ResponderOptions, SILENT, ZONE_KIND } from "./answer.ts";
 import { NameIndex } from "./name-index.ts";
@@ -349,6 +350,53 @@ test("a name of many endpoints' addresses has no more than fit, with pointers wh
     [isCut(cut.packet), cut.an.every((text) => text.endsWith(".shop.svc.cluster.local")), one.length <= 512],
     [true, true, true],
   );
+});
+
+test("names that would be longer than a name can be are left out", () => {
+  const long = (letter: string): string => letter.repeat(63);
+  const zone = `${long("z")}.${long("y")}`;
+  const objects = [
+    service(long("s"), { clusterIP: "None", clusterIPs: ["None"] }, "shop"),
+    { ...slice(long("s"), ["172.20.0.1"]), endpoints: [{ addresses: ["172.20.0.1"], hostname: long("h") }] },
+    clusterIp("cart", "10.0.0.1"),
+  ];
+  const one = responder({ objects, zone: { name: zone } });
+  const { an, ar, packet } = ask(one, `${long("s")}.shop.svc.${zone}`, "SRV", { tcp: true });
+  assert.deepEqual([an, ar, isCut(packet), one.rcode], [[], [], false, 0]);
+  assert.equal(ask(one, `${long("s")}.shop.svc.${zone}`, "A").an.length, 1);
+  assert.deepEqual([ask(one, "1.0.20.172.in-addr.arpa", "PTR").an, one.rcode], [[], 0]);
+  assert.equal(ask(one, "1.0.0.10.in-addr.arpa", "PTR").an.length, 1);
+});
+
+test("an answer allocates nothing", () => {
+  const one = responder({ ownAddresses: ["192.0.2.53"] });
+  const names = [
+    "cart.shop",
+    "duo.shop",
+    "ring.shop",
+    "no.shop",
+    "_web._tcp.ring.shop",
+    "172-20-1-1.ring.shop",
+    "ext.shop",
+  ];
+  const queries = names.flatMap((name) =>
+    (["A", "AAAA", "SRV"] as const).map((type) =>
+      encode({ type: "query", id: 7, questions: [{ name: `${name}.svc.cluster.local`, type }] }),
+    ),
+  );
+  queries.push(encode({ type: "query", id: 7, questions: [{ name: "1.1.20.172.in-addr.arpa", type: "PTR" }] }));
+  const allocated = (): number => getHeapStatistics().total_allocated_bytes;
+  const round = (times: number): number => {
+    const before = allocated();
+    for (let n = 0; n < times; n++) {
+      one.respond(queries[n % queries.length], queries[n % queries.length].length, OUT, false);
+    }
+    return allocated() - before;
+  };
+  round(50_000);
+  // The smallest object has 16 bytes; what is compiled meanwhile is counted too.
+  const grown = Array.from({ length: 5 }, () => round(100_000));
+  assert.ok(Math.min(...grown) < 1_000_000, `${grown}`);
 });
 
 test("tells what is wrong with a packet", () => {

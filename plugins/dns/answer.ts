@@ -161,10 +161,13 @@ export class Responder {
     if (question.class !== CLASS_IN || question.type === TYPE.axfr || question.type === TYPE.ixfr) {
       return this.#end(query, RCODE.refused, false);
     }
-    this.#index.enter();
-    const answer = this.#resolve(query);
-    this.#index.leave();
-    return answer;
+    const index = this.#index;
+    index.enter();
+    try {
+      return this.#resolve(query);
+    } finally {
+      index.leave();
+    }
   }
 
   #resolve(query: Uint8Array): number {

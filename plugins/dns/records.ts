@@ -126,28 +126,48 @@ export interface TargetView {
   readonly ports: Uint8Array;
 }
 
-/** The endpoints of a host value, copied out: for whoever compares it with its successor. */
-export function targetsIn(bytes: Uint8Array, at: number): TargetView[] {
-  const found: TargetView[] = [];
+/** Where one endpoint is in a host value. */
+export interface TargetPlace {
+  readonly label: string;
+  /** Number of IPv4 addresses, number of IPv6 addresses, addresses. */
+  readonly at: number;
+  readonly group: number;
+  readonly portsAt: number;
+  readonly portsEnd: number;
+}
+
+/** Walks over the endpoints of a host value. */
+export function* targetPlaces(bytes: Uint8Array, at: number): Iterable<TargetPlace> {
   let next = groupsAt(bytes, at);
   for (let group = 0; group < short(bytes, at + HOST_GROUPS); group++) {
     const count = short(bytes, next + GROUP_TARGETS);
     const portsAt = next + GROUP_HEAD;
     next = portsEnd(bytes, portsAt, bytes[next + GROUP_PORTS]);
-    const ports = bytes.slice(portsAt, next);
+    const end = next;
     for (let n = 0; n < count; n++) {
-      const label = String.fromCharCode(...bytes.subarray(next + 1, next + 1 + bytes[next]));
-      next += 1 + bytes[next];
-      const v4 = bytes[next];
-      const v6 = bytes[next + 1];
-      next += 2;
+      const size = bytes[next];
+      const label = Buffer.from(bytes.buffer, bytes.byteOffset + next + 1, size).toString("latin1");
+      next += 1 + size;
+      yield { label, at: next, group, portsAt, portsEnd: end };
+      next += 2 + bytes[next] * 4 + bytes[next + 1] * 16;
+    }
+  }
+}
+
+/** The endpoints of a host value, copied out; only those with labels for which `isWanted` holds, where it is given. */
+export function targetsIn(bytes: Uint8Array, at: number, isWanted?: (label: string) => boolean): TargetView[] {
+  const found: TargetView[] = [];
+  for (const place of targetPlaces(bytes, at)) {
+    if (isWanted === undefined || isWanted(place.label)) {
+      const v4 = bytes[place.at];
       const addresses: Uint8Array[] = [];
-      for (let m = 0; m < v4 + v6; m++) {
-        const length = m < v4 ? 4 : 16;
-        addresses.push(bytes.slice(next, next + length));
-        next += length;
+      let next = place.at + 2;
+      for (let n = v4 + bytes[place.at + 1]; n > 0; n--) {
+        const end = next + (addresses.length < v4 ? 4 : 16);
+        addresses.push(bytes.slice(next, end));
+        next = end;
       }
-      found.push({ label, addresses, ports });
+      found.push({ label: place.label, addresses, ports: bytes.slice(place.portsAt, place.portsEnd) });
     }
   }
   return found;

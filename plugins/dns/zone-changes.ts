@@ -171,13 +171,13 @@ export class ZoneChanges {
     }
     if (how === "resync") {
       // What an object was before is not known: all that could be of it is looked at.
-      this.#markAll();
+      this.markAll();
     }
     this.#sources.onMarked();
   }
 
   /** Marks all that is in the store and all that is in the index. */
-  #markAll(): void {
+  markAll(): void {
     const { store, zone, pods, index } = this.#sources;
     const kinds = kindsOfZone(zone);
     store.read((view) => {

@@ -90,6 +90,7 @@ class Feed implements ZoneFeed {
   #markSynced: () => void = () => {};
   /** Names were removed since those that found no room were tried. */
   #hasRoom = false;
+  #isRecovering = false;
   #isQueued = false;
   #isClosed = false;
   /** When the first change came that waits, 0: none does. */
@@ -242,9 +243,7 @@ class Feed implements ZoneFeed {
       this.#leftOut.delete(key);
     }
     // After a refusal the record may be there and what belongs to it not.
-    if (record === undefined || this.#refused.has(`services ${key}`) || !this.#writer.hasService(labels, record)) {
-      this.#writer.putService(labels, record);
-    }
+    this.#writer.putService(labels, record, this.#isRecovering || this.#refused.has(`services ${key}`));
   }
 
   #writeNamespace(name: string, view: ZoneView): void {
@@ -286,9 +285,7 @@ class Feed implements ZoneFeed {
       for (const atMs of this.#changes.takeTriggers()) {
         this.#options.onProgrammed?.(Math.max(0, this.#now() - atMs) / 1000);
       }
-      if (this.#refused.size === 0 && this.#index.isFull) {
-        this.#index.markRoom();
-      }
+      this.#recover();
       if (this.#changes.isComplete && !this.#index.isSynced) {
         this.#index.markSynced(true);
         this.#markSynced();
@@ -302,6 +299,22 @@ class Feed implements ZoneFeed {
       this.#timer = setTimeout(() => this.#queue(), Math.max(1000, next - this.#now()));
       this.#timer.unref();
     }
+  }
+
+  /** All that found no room has it now. What was lost of others meanwhile, such as names of shared addresses, is written again. */
+  #recover(): void {
+    if (!this.#index.isFull || this.#refused.size > 0) {
+      this.#isRecovering = false;
+      return;
+    }
+    if (this.#isRecovering) {
+      this.#isRecovering = false;
+      this.#index.markRoom();
+      return;
+    }
+    this.#isRecovering = true;
+    this.#changes.markAll();
+    this.#queue();
   }
 
   /** The server's own addresses, and the service that it is behind when it is an endpoint of one. */
@@ -327,8 +340,14 @@ class Feed implements ZoneFeed {
       return;
     }
     this.#compactedAtMs = performance.now();
+    try {
+      this.#index = this.#index.compact();
+    } catch (error) {
+      // There is no memory for a copy; this one goes on.
+      this.#options.onError?.(error, "index");
+      return;
+    }
     this.#counts.compactions++;
-    this.#index = this.#index.compact();
     this.#writer = new ZoneWriter(this.#index, this.#options.zone.ptr !== "services");
     onRenewed(this.#index);
     if (this.#refused.size > 0) {

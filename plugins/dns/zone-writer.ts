@@ -13,6 +13,7 @@ import {
   targetsIn,
   VALUE,
 } from "./records.ts";
+import { sameTargets } from "./zone-difference.ts";
 import { addressKey } from "./zone-names.ts";
 import type { ServiceRecord } from "./zone-service.ts";
 
@@ -20,6 +21,7 @@ import type { ServiceRecord } from "./zone-service.ts";
 const MOST_POINTERS = 200;
 
 const NONE: readonly PointerRecord[] = [];
+const NO_LABELS: ReadonlySet<string> = new Set();
 
 /** What an old value and its successor say of endpoints and addresses. */
 interface Picture {
@@ -45,25 +47,26 @@ export class ZoneWriter {
     this.#hasEndpointPointers = hasEndpointPointers;
   }
 
-  /** Writes a service, with its endpoints and the names of its addresses; undefined takes all of it away. */
-  putService(key: Uint8Array, record: ServiceRecord | undefined): void {
-    const before = this.#pictureIn(key);
+  /**
+   * Writes a service, with its endpoints and the names of its addresses; undefined takes all of it away. What is there already
+   * is not looked at again, unless `isForced`.
+   */
+  putService(key: Uint8Array, record: ServiceRecord | undefined, isForced: boolean): void {
+    const host = record?.kind === "host" ? record.host : undefined;
+    const value = host === undefined ? undefined : this.#records.host(host);
+    if (value !== undefined && !isForced && this.#index.holds(TAG.service, key, value.bytes, value.length)) {
+      return;
+    }
+    const old = this.#index.find(TAG.service, key, 0, key.length);
+    const labels = value === undefined || this.#put(TAG.service, key, value) ? host : undefined;
+    // Its old value can be read until the next commit. Without its own record nobody would know later what there is of it.
+    const { before, after } = this.#picture(key, old, labels, isForced);
     if (record === undefined) {
       this.#index.remove(TAG.service, key);
     } else if (record.kind === "alias") {
       this.#put(TAG.service, key, this.#records.alias(record.labels));
-    } else if (!this.#put(TAG.service, key, this.#records.host(record.host))) {
-      // Without its own record nobody would know later what else there is of it.
-      this.#apply(key, before, this.#emptyPicture());
-      return;
     }
-    this.#apply(key, before, record?.kind === "host" ? this.#pictureOf(key, record.host) : this.#emptyPicture());
-  }
-
-  /** True when a service has the record already, and then all that comes with it. */
-  hasService(key: Uint8Array, record: ServiceRecord): boolean {
-    const value = record.kind === "alias" ? this.#records.alias(record.labels) : this.#records.host(record.host);
-    return this.#index.holds(TAG.service, key, value.bytes, value.length);
+    this.#apply(key, before, after, isForced);
   }
 
   /** Makes a name exist, or not. */
@@ -125,7 +128,7 @@ export class ZoneWriter {
     return fits;
   }
 
-  #apply(key: Uint8Array, before: Picture, after: Picture): void {
+  #apply(key: Uint8Array, before: Picture, after: Picture, isForced: boolean): void {
     for (const label of before.hosts.keys()) {
       if (!after.hosts.has(label)) {
         this.#index.remove(TAG.service, below(label, key));
@@ -135,51 +138,51 @@ export class ZoneWriter {
       const host: HostRecord = { isHeadless: false, ...byFamily(addresses), ports, groups: [] };
       this.#put(TAG.service, below(label, key), this.#records.host(host));
     }
-    const isOwn = (name: PointerRecord): boolean => isOf(name, key);
-    for (const [text, { address }] of before.pointers) {
+    for (const [text, { address, names }] of before.pointers) {
       if (!after.pointers.has(text)) {
-        this.putPointers(address, isOwn, NONE);
+        this.putPointers(address, (name) => hasName(names, name), NONE);
       }
     }
     for (const [text, { address, names }] of after.pointers) {
       const old = before.pointers.get(text)?.names ?? NONE;
-      if (old.length !== names.length || names.some((name) => !hasName(old, name))) {
-        this.putPointers(address, isOwn, names);
+      if (isForced || old.length !== names.length || names.some((name) => !hasName(old, name))) {
+        this.putPointers(address, (name) => hasName(old, name) || hasName(names, name), names);
       }
     }
   }
 
-  #emptyPicture(): Picture {
-    return { hosts: new Map(), pointers: new Map() };
-  }
-
-  #pictureIn(key: Uint8Array): Picture {
+  /** What differs between the old value of a service at `old` (0: none) and its new one. */
+  #picture(
+    key: Uint8Array,
+    old: number,
+    host: HostRecord | undefined,
+    isForced: boolean,
+  ): Record<"before" | "after", Picture> {
     const { bytes } = this.#index;
-    const at = this.#index.find(TAG.service, key, 0, key.length);
-    const picture = this.#emptyPicture();
-    if (at === 0 || bytes[at] !== VALUE.host) {
-      return picture;
-    }
-    if (bytes[at + HOST_HEADLESS] === 0) {
-      this.#addOwn(picture, key, addressesIn(bytes, at));
-    }
-    for (const { label, addresses } of targetsIn(bytes, at)) {
-      this.#addTarget(picture, key, { label, addresses, ports: [] });
-    }
-    return picture;
-  }
-
-  #pictureOf(key: Uint8Array, host: HostRecord): Picture {
-    const picture = this.#emptyPicture();
-    if (!host.isHeadless) {
-      this.#addOwn(picture, key, [...host.v4, ...host.v6]);
-    }
-    for (const { ports, targets } of host.groups) {
-      for (const { label, v4, v6 } of targets) {
-        this.#addTarget(picture, key, { label, addresses: [...v4, ...v6], ports });
+    const before: Picture = { hosts: new Map(), pointers: new Map() };
+    const after: Picture = { hosts: new Map(), pointers: new Map() };
+    const hasOld = old !== 0 && bytes[old] === VALUE.host;
+    const groups = host?.groups ?? [];
+    const same = hasOld && !isForced ? sameTargets(bytes, old, groups) : NO_LABELS;
+    if (hasOld) {
+      if (bytes[old + HOST_HEADLESS] === 0) {
+        this.#addOwn(before, key, addressesIn(bytes, old));
+      }
+      for (const { label, addresses } of targetsIn(bytes, old, (label) => !same.has(label))) {
+        this.#addTarget(before, key, { label, addresses, ports: [] });
       }
     }
-    return picture;
+    if (host !== undefined && !host.isHeadless) {
+      this.#addOwn(after, key, [...host.v4, ...host.v6]);
+    }
+    for (const { ports, targets } of groups) {
+      for (const { label, v4, v6 } of targets) {
+        if (!same.has(label)) {
+          this.#addTarget(after, key, { label, addresses: [...v4, ...v6], ports });
+        }
+      }
+    }
+    return { before, after };
   }
 
   #addOwn(picture: Picture, key: Uint8Array, addresses: readonly Uint8Array[]): void {
@@ -235,17 +238,8 @@ function addPointer(picture: Picture, address: Uint8Array, name: PointerRecord):
   }
 }
 
-function hasName(names: readonly PointerRecord[], { labels }: PointerRecord): boolean {
-  return names.some((other) => Buffer.compare(other.labels, labels) === 0);
-}
-
-/** True when a name of an address is that of a service, or of one of its endpoints. */
-function isOf({ rank, labels }: PointerRecord, service: Uint8Array): boolean {
-  if (rank !== RANK.service && rank !== RANK.endpoint) {
-    return false;
-  }
-  const start = rank === RANK.service ? 0 : labels[0] + 1;
-  return labels.length - start === service.length && service.every((byte, n) => labels[start + n] === byte);
+function hasName(names: readonly PointerRecord[], { rank, labels }: PointerRecord): boolean {
+  return names.some((other) => other.rank === rank && Buffer.compare(other.labels, labels) === 0);
 }
 
 function isSame(a: PortRecord, b: PortRecord): boolean {
