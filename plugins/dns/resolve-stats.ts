@@ -44,6 +44,8 @@ export interface ResolverStats {
   upstreamTruncated: number;
   rebindingsRemoved: number;
   chased: number;
+  /** Mistakes of the resolver itself, each of which cost one answer. */
+  panics: number;
   aliasHits: number;
   aliasNames: number;
   aliasReloads: number;
@@ -91,6 +93,7 @@ export function newStats(): ResolverStats {
     upstreamTruncated: 0,
     rebindingsRemoved: 0,
     chased: 0,
+    panics: 0,
     aliasHits: 0,
     aliasNames: 0,
     aliasReloads: 0,

@@ -78,6 +78,7 @@ const MOST_CNAMES = 11;
 const FIRST_META_TYPE = 249;
 /** Questions that are under way when routes change still use the old ones. */
 const DRAIN_MS = 5_000;
+const TELL_MS = 1_000;
 
 class ForwardingResolver implements Resolver {
   readonly stats = newStats();
@@ -95,6 +96,7 @@ class ForwardingResolver implements Resolver {
   };
   #isClosed = false;
   #turn = 0;
+  #toldMs = Number.NEGATIVE_INFINITY;
 
   constructor({ options, log, ownAddresses = () => [], loopToken, clock = machineClock }: ResolverStart) {
     const random = new RandomSource();
@@ -102,6 +104,7 @@ class ForwardingResolver implements Resolver {
       clock,
       random,
       stats: this.stats,
+      failed: (error) => this.#failed(error),
       log,
       ownAddresses,
       loopToken: loopToken ?? random.hex(16),
@@ -226,11 +229,19 @@ class ForwardingResolver implements Resolver {
     try {
       return await this.#lookup.find(question.key(), askedOf(question), client);
     } catch (error) {
-      // A mistake of ours must not cost more than this answer.
-      this.stats.forwardErrors++;
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#site.log.warn({ reason }, "a name could not be resolved");
+      this.#failed(error);
       return { packed: emptyAnswer(RCODE.SERVFAIL), ttl: 0 };
+    }
+  }
+
+  /** A mistake of ours must not cost more than one answer; told once a second. */
+  #failed(error: unknown): void {
+    this.stats.panics++;
+    const now = this.#site.clock.now();
+    if (now - this.#toldMs >= TELL_MS) {
+      this.#toldMs = now;
+      const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.#site.log.warn({ reason }, "a name could not be resolved");
     }
   }
 

@@ -41,7 +41,14 @@ export class Exchange implements Ticket {
     const form = this.#site.form();
     const sent = writeQuery(this.#question, form, this.#parts.random);
     const ticket = this.#site.send(sent, overTcp, {
-      onReply: (reply) => this.#receive(reply, { sent, overTcp, ticket, edns: form.edns }),
+      onReply: (reply) => {
+        try {
+          this.#receive(reply, { sent, overTcp, ticket, edns: form.edns });
+        } catch (error) {
+          // Whoever waits gets SERVFAIL when their time is over.
+          this.#parts.failed(error);
+        }
+      },
       onError: (error) => this.#fail(error, ticket),
     });
     this.#tickets.add(ticket);

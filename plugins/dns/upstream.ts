@@ -29,6 +29,8 @@ export interface ResolverParts {
   readonly clock: ResolveClock;
   readonly random: RandomSource;
   readonly stats: ResolverStats;
+  /** Told of a mistake of ours: it costs one answer, never the thread. */
+  failed(error: unknown): void;
 }
 
 /** How a question to one upstream ended. */
