@@ -90,7 +90,10 @@ export interface Harness extends AsyncDisposable {
   call(service: string, handler: string, given?: unknown): Promise<unknown>;
   /** A service with its types: `h.service<CartHandlers>("cart").total({ … })`. */
   service<H extends HandlersOf<H>>(name: string): ServiceOf<H>;
-  /** Other options, as after a change of the YAML file; waits as `settled` does. What was recorded begins anew. */
+  /**
+   * Other options, as after a change of the YAML file; waits as `settled` does. What was recorded begins anew, but where the
+   * plugin takes the options over while it runs (hook `options`).
+   */
   reload(options: unknown): Promise<void>;
   /** Tells the plugin of everything again, as when it fell far behind, and waits. Rejects with what a listener throws. */
   resync(): Promise<void>;
@@ -146,6 +149,7 @@ class RunningHarness implements Harness {
   readonly controller: Controller;
   readonly #parts: HarnessParts;
   readonly #log = recordingLog();
+  #use: AnyPlugin | URL | undefined;
   #recorded: Recorded = NOTHING;
   #stopped: Promise<void> | undefined;
 
@@ -310,8 +314,9 @@ class RunningHarness implements Harness {
     const { plugin, given } = this.#parts;
     const { isolation = "inline", clock } = given;
     const clockStartMs = clock === undefined ? undefined : Number(clock);
-    const use = plugin instanceof URL ? moduleAround(plugin, clockStartMs) : probed(plugin, { clockStartMs });
-    return [...(given.plugins ?? []), { use, options, isolation }];
+    // The same after a reload: then only the options differ.
+    this.#use ??= plugin instanceof URL ? moduleAround(plugin, clockStartMs) : probed(plugin, { clockStartMs });
+    return [...(given.plugins ?? []), { use: this.#use, options, isolation }];
   }
 }
 

@@ -20,7 +20,7 @@ export interface HookQuestion extends DnsQuery {
 export interface HookLineParts {
   readonly counters: Counters;
   readonly maxUdp: number;
-  readonly recursionAvailable: boolean;
+  readonly recursionAvailable: () => boolean;
   /** True while somebody has tapped the hook. */
   readonly isTapped: () => boolean;
   readonly post: (question: HookQuestion) => void;
@@ -71,7 +71,11 @@ export class HookLine implements HookAnswers {
       return undefined;
     }
     counters.count("veto" in answer ? "hookVetoes" : "hookAnswers");
-    return await hookReply(query, answer, { maxBytes: from.maxBytes, maxUdp, recursionAvailable });
+    return await hookReply(query, answer, {
+      maxBytes: from.maxBytes,
+      maxUdp,
+      recursionAvailable: recursionAvailable(),
+    });
   }
 
   /** What the taps said. One that comes too late is nothing any more. */

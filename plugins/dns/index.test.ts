@@ -44,14 +44,13 @@ function crashable() {
   return { subject, crash, threads };
 }
 
-/** Waits until the cluster's names are there. */
+/** Waits until the cluster's names are complete: until then nobody is told that there is no such name. */
 async function synced(client: UdpClient): Promise<Answered> {
   const endsAt = performance.now() + 20_000;
   for (;;) {
-    const answer = await client.ask(question(CART)).catch(() => undefined);
-    if (answer?.rcode === "NOERROR" || performance.now() > endsAt) {
-      assert.ok(answer);
-      return answer;
+    const answer = await client.ask(question("nobody.shop.svc.cluster.local")).catch(() => undefined);
+    if (answer?.rcode === "NXDOMAIN" || performance.now() > endsAt) {
+      return await client.ask(question(CART));
     }
   }
 }
@@ -104,7 +103,7 @@ for (const isolation of ["inline", "worker"] as const) {
     const refused = { ...base, zone: ".", rcode: "REFUSED", plugin: "server" };
     assert.equal(await metric(h, "dns_responses_total", refused), 1);
     const absent = { ...base, zone: "cluster.local.", rcode: "NXDOMAIN", plugin: "kubernetes" };
-    assert.equal(await metric(h, "dns_responses_total", absent), 1);
+    assert.ok((await metric(h, "dns_responses_total", absent)) >= 1);
     assert.ok((await metric(h, "index_names")) > 0);
     assert.ok((await metric(h, "receive_buffer")) >= 65_536);
   });
@@ -165,6 +164,55 @@ test("threads share the port; each follows the index of the first, also when tha
   await until(async () => threads[0].alive);
   await h.apply(service("shop/till", { clusterIP: "10.0.0.2" }));
   await until(() => everyone("till.shop.svc.cluster.local", "NOERROR"));
+});
+
+test("aliases, upstreams and rights change while questions come, and none is lost; another port is another start", async () => {
+  const port = await freeUdpPort();
+  const { subject, threads, crash } = crashable();
+  const options = { listen: `127.0.0.1:${port}` };
+  await using h = await harness(subject, { objects: OBJECTS, options });
+  await using client = new UdpClient(port);
+  await synced(client);
+  const alias = question("db.example.org");
+  assert.equal((await client.ask(alias)).rcode, "REFUSED");
+  const result = asked({ port, name: CART, perSecond: 1000, count: 2000, waitMs: 5000 });
+  for (const address of ["192.0.2.1", "192.0.2.2", "192.0.2.3"]) {
+    await h.reload({ ...options, aliases: { "db.example.org": address }, cache: { positive: 10 } });
+    await until(async () => {
+      const [first] = (await client.ask(alias)).answers ?? [];
+      return first !== undefined && "data" in first && first.data === address;
+    });
+  }
+  const { sent, answered, refused } = await result;
+  assert.deepEqual([sent, answered, refused, threads.length], [2000, 2000, 0, 1]);
+  // A thread that is started anew has the settings of now.
+  crash();
+  await until(async () => !threads[0].alive);
+  await until(async () => threads[0].alive);
+  await until(async () => (await client.ask(alias).catch(() => undefined))?.rcode === "NOERROR");
+  await h.reload({ ...options, acl: { deny: ["127.0.0.0/8"] } });
+  await until(async () => (await client.ask(question(CART))).rcode === "REFUSED");
+  assert.equal(threads.length, 1);
+  const other = await freeUdpPort();
+  await h.reload({ listen: `127.0.0.1:${other}` });
+  await using elsewhere = new UdpClient(other);
+  await synced(elsewhere);
+  assert.equal(threads.length, 2);
+});
+
+test("told to stop, it answers on for its lame duck and is not ready", async () => {
+  const port = await freeUdpPort();
+  const options = { listen: `127.0.0.1:${port}`, lameDuck: "700ms" };
+  await using h = await harness(plugin, { objects: OBJECTS, options });
+  await using client = new UdpClient(port);
+  await synced(client);
+  const stopped = h.stop();
+  const startedAt = performance.now();
+  while (performance.now() < startedAt + 500) {
+    assert.equal((await client.ask(question(CART))).rcode, "NOERROR");
+  }
+  await stopped;
+  assert.ok(performance.now() - startedAt >= 650);
 });
 
 test("a port that is taken fails the start with what to do", async (t) => {

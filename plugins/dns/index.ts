@@ -41,6 +41,7 @@ export default {
     const roll = metricRoll(metrics, counters, { zone: options.zone.name, server: `dns://${server}` });
     const drops = metrics.gauge("socket_dropped_packets", "Packets that the system dropped at the UDP sockets.");
     const lost = metrics.gauge("restart_dropped_packets", "Packets dropped while no thread was there to answer.");
+    let { lameDuckMs } = options;
     let isStopping = false;
 
     timers.every("1s", () => {
@@ -61,6 +62,11 @@ export default {
     hooks.synced.tap(() => {
       figures.isTapped = query.tapped;
     });
+    hooks.options.tap((next) => {
+      const isTaken = pool.change(next);
+      lameDuckMs = isTaken ? next.lameDuckMs : lameDuckMs;
+      return isTaken;
+    });
     hooks.health("answers", () => {
       const problem = isStopping ? "it is being stopped" : pool.problem();
       return problem === undefined || { ok: false, detail: problem };
@@ -68,8 +74,8 @@ export default {
     hooks.stats(() => ({ queries: roll.queries, tcpOpen: roll.sum("tcpOpen"), panics: roll.sum("panics") }));
     hooks.stop.tap(async () => {
       isStopping = true;
-      if (options.lameDuckMs > 0) {
-        await new Promise((resolve) => setTimeout(resolve, options.lameDuckMs));
+      if (lameDuckMs > 0) {
+        await new Promise((resolve) => setTimeout(resolve, lameDuckMs));
       }
       await pool.drain();
       roll.roll();

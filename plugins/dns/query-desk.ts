@@ -84,7 +84,7 @@ export interface DeskParts {
  * zone, the aliases or the cache know is answered at once and without an allocation.
  */
 export class QueryDesk {
-  readonly #parts: DeskParts;
+  #parts: DeskParts;
   #untilTimed = TIMED_EVERY;
   /** Of the last question that `answer` gave LATER for. */
   #fallback = 0;
@@ -93,6 +93,11 @@ export class QueryDesk {
   #toldPanicMs = Number.NEGATIVE_INFINITY;
 
   constructor(parts: DeskParts) {
+    this.#parts = parts;
+  }
+
+  /** Answers with other parts from now on; what comes later for earlier questions is answered with those of then. */
+  use(parts: DeskParts): void {
     this.#parts = parts;
   }
 
@@ -214,7 +219,7 @@ export class QueryDesk {
    * as `answer` left it. Undefined: none is given. Never rejects.
    */
   async later(query: Uint8Array, address: string, out: Uint8Array, overTcp: boolean): Promise<Uint8Array | undefined> {
-    const { zone, counters, maxUdp, acl } = this.#parts;
+    const { zone, counters, maxUdp, acl, others, hook, forwards, log } = this.#parts;
     const startedAt = this.#startedAt;
     const isChase = this.#isChase;
     const own = out.slice(0, this.#fallback);
@@ -227,12 +232,12 @@ export class QueryDesk {
     let source: number = SOURCE.forward;
     try {
       if (target !== undefined) {
-        reply = await this.#parts.others?.chase(own, target, query, from);
+        reply = await others?.chase(own, target, query, from);
       } else {
-        reply = await this.#parts.hook.ask(query, from);
+        reply = await hook.ask(query, from);
         source = reply === undefined ? SOURCE.forward : SOURCE.hook;
-        if (reply === undefined && this.#parts.forwards && mayRecurse) {
-          reply = await this.#parts.others?.answer(query, from);
+        if (reply === undefined && forwards && mayRecurse) {
+          reply = await others?.answer(query, from);
           if (reply === undefined) {
             counters.count("silent");
             return undefined;
@@ -252,7 +257,7 @@ export class QueryDesk {
     this.#count(query, reply.length, reply, { address, overTcp, zone: zoneOf, source });
     const seconds = (performance.now() - startedAt) / 1000;
     counters.duration(zoneOf, seconds, 1);
-    this.#parts.log?.(query, reply, from, seconds);
+    log?.(query, reply, from, seconds);
     return reply;
   }
 

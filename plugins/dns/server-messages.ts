@@ -32,6 +32,8 @@ export type ToServer =
   | { readonly kind: "held"; readonly queries: readonly HeldQuery[] }
   /** Where the index of names is; sent again when it has moved. */
   | { readonly kind: "index"; readonly handle: unknown }
+  /** Other settings, with which its sockets and its zone stay as they are. */
+  | { readonly kind: "settings"; readonly settings: DnsSettings }
   /** Take no more connections, and say when nothing is outstanding. */
   | { readonly kind: "drain" };
 

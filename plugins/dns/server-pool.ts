@@ -1,4 +1,5 @@
 import { randomBytes, randomInt } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import type { Logger, PluginThread, PluginThreads } from "../../core/api/index.ts";
 import { showPlace } from "./address.ts";
 import type { DnsQuery, DnsQueryAnswer } from "./hook-messages.ts";
@@ -31,7 +32,11 @@ export type PoolProblem = string | undefined;
 /** The threads that answer, seen from the main thread: their ports, their lives, and what they ask of it. */
 export class ServerPool {
   readonly figures: SharedFigures;
-  readonly #settings: DnsSettings;
+  #settings: DnsSettings;
+  /** Threads were started with others. */
+  #isChanged = false;
+  /** As the options have it, without the ports that were found. */
+  #given: DnsSettings;
   readonly #parts: PoolParts;
   readonly #guards: readonly PortGuard[];
   readonly #threads: PluginThread<ToServer, FromServer>[] = [];
@@ -42,6 +47,7 @@ export class ServerPool {
   private constructor(settings: DnsSettings, parts: PoolParts, guards: readonly PortGuard[]) {
     this.#parts = parts;
     this.#guards = guards;
+    this.#given = settings;
     this.#settings = { ...settings, listen: guards.map(({ place }) => place) };
     this.figures = SharedFigures.create(settings.workers);
   }
@@ -92,6 +98,23 @@ export class ServerPool {
       return "the index of names is full: raise limits.indexBytes";
     }
     return undefined;
+  }
+
+  /**
+   * Goes over to other settings where sockets and zone can stay as they are; false: they cannot. Questions that are under way
+   * are answered as before.
+   */
+  change(settings: DnsSettings): boolean {
+    if (!isDeepStrictEqual(lasting(this.#given), lasting(settings))) {
+      return false;
+    }
+    this.#given = settings;
+    this.#settings = { ...settings, listen: this.#settings.listen };
+    this.#isChanged = true;
+    for (const thread of this.#threads) {
+      thread.post({ kind: "settings", settings: this.#settings });
+    }
+    return true;
   }
 
   /** Takes no more TCP connections and waits until what is outstanding is answered, at most a second. */
@@ -160,6 +183,9 @@ export class ServerPool {
         }
         return;
       case "begun":
+        if (this.#isChanged) {
+          this.#threads[worker]?.post({ kind: "settings", settings: this.#settings });
+        }
         if (worker > 0 && this.#index !== undefined) {
           this.#threads[worker]?.post({ kind: "index", handle: this.#index });
         }
@@ -196,4 +222,10 @@ export class ServerPool {
       }
     }
   }
+}
+
+/** What cannot be changed while sockets are open and the zone is being followed. */
+function lasting({ aliases, forward, cache, acl, log, lameDuckMs, limits, ...rest }: DnsSettings): unknown {
+  const { forwards, forwardsPerClient, cnames, queriesPerClient, errorsPerNetwork, ...others } = limits;
+  return { rest, others };
 }

@@ -1,17 +1,16 @@
 import type { ThreadContext } from "../../core/api/index.ts";
-import { Acl } from "./acl.ts";
 import { showPlace } from "./address.ts";
 import { Responder } from "./answer.ts";
 import { type Counters, MOST_EXTRA } from "./counters.ts";
+import { deskParts, wantsResolver } from "./desk-parts.ts";
 import { HookLine } from "./hook-line.ts";
 import { NameIndex } from "./name-index.ts";
 import { listenError } from "./port-guard.ts";
 import { QueryDesk } from "./query-desk.ts";
-import { queryLog } from "./query-log.ts";
-import { RateLimit } from "./rate-limit.ts";
 import type { Resolver } from "./resolver.ts";
 import { extraValues } from "./server-figures.ts";
 import { type FromServer, isIpv6Only, type ServerData, type ToServer } from "./server-messages.ts";
+import type { DnsSettings } from "./settings.ts";
 import { SharedFigures } from "./shared-figures.ts";
 import { TcpListener } from "./tcp-listener.ts";
 import { UdpListener } from "./udp-listener.ts";
@@ -34,20 +33,30 @@ export default async function serve(context: Context): Promise<void> {
   const counters = figures.counters(worker);
   const life = figures.begin(worker);
   counters.set("tcpOpen", 0);
-  const server = new DnsServer(context, figures, counters);
+  const server = new DnsServer(context, { figures, counters, life });
   context.stop.addEventListener("abort", () => server.close());
   context.onMessage((message) => server.hear(message));
   context.post({ kind: "begun" });
-  await server.openIndex(life > 1 ? CATCH_UP_MS : 0);
-  await server.openResolver();
+  await server.openIndex();
   await server.openSockets();
+}
+
+interface ServerParts {
+  readonly figures: SharedFigures;
+  readonly counters: Counters;
+  /** Which life of the thread this is; 1 is the first. */
+  readonly life: number;
 }
 
 class DnsServer {
   readonly #context: Context;
   readonly #figures: SharedFigures;
   readonly #counters: Counters;
+  readonly #life: number;
   readonly #hook: HookLine;
+  #settings: DnsSettings;
+  #desk: QueryDesk | undefined;
+  #changing: Promise<void> = Promise.resolve();
   readonly #firstIndex = Promise.withResolvers<NameIndex>();
   #index: NameIndex | undefined;
   #feed: ZoneFeed | undefined;
@@ -57,32 +66,37 @@ class DnsServer {
   #tcp: TcpListener[] = [];
   #reporter: NodeJS.Timeout | undefined;
 
-  constructor(context: Context, figures: SharedFigures, counters: Counters) {
+  constructor(context: Context, { figures, counters, life }: ServerParts) {
     this.#context = context;
     this.#figures = figures;
     this.#counters = counters;
-    const { settings } = context.data;
+    this.#life = life;
+    this.#settings = context.data.settings;
+    const { maxUdp } = this.#settings;
     this.#hook = new HookLine({
       counters,
-      maxUdp: settings.maxUdp,
-      recursionAvailable: settings.forward.length > 0,
+      maxUdp,
+      recursionAvailable: () => this.#settings.forward.length > 0,
       isTapped: () => figures.isTapped,
       post: (question) => context.post(question),
     });
   }
 
-  /** The first thread makes the index of names and waits so long until it is complete; the others wait to be told of it. */
-  async openIndex(catchUpMs: number): Promise<void> {
-    const { log, data } = this.#context;
-    const { settings, worker, ownAddresses, seed } = data;
-    const { zone, maxUdp, forward } = settings;
+  /**
+   * The first thread makes the index of names; the others wait to be told of it. A thread that is started anew answers only
+   * when its names are complete, since what comes until then is kept for it; or after a while in any case.
+   */
+  async openIndex(): Promise<void> {
+    const { log, data, store } = this.#context;
+    const { worker, ownAddresses, seed } = data;
+    const { zone } = this.#settings;
     if (worker > 0) {
-      this.#use(await this.#firstIndex.promise);
+      await this.#firstIndex.promise;
     } else {
       const index = NameIndex.create({ maxBytes: zone.maxIndexBytes, seed });
-      this.#use(index);
+      this.#index = index;
       this.#feed = feedZone({
-        store: this.#context.store,
+        store,
         index,
         zone,
         ownAddresses,
@@ -90,38 +104,32 @@ class DnsServer {
         onRenewed: (renewed) => this.#use(renewed),
         onError: (error, key) => log.error({ key, detail: String(error) }, "names of a service could not be written"),
       });
-      void this.#feed.synced.then(() => this.#report());
-      await Promise.race([this.#feed.synced, after(catchUpMs)]);
-    }
-    if (this.#index !== undefined) {
-      this.#responder = new Responder(this.#index, {
-        // Only where a list begins; nothing depends on it.
-        seed: Math.floor(Math.random() * MOST_SEED),
-        zone,
-        maxUdp,
-        recursionAvailable: forward.length > 0,
-        fallthrough: { zone: zone.fallthrough, reverse: forward.length > 0 },
-      });
+      const synced = this.#feed.synced.then(() => this.#announce());
+      if (this.#life > 1) {
+        // Other threads have the index of the life before until this one is complete.
+        await Promise.race([synced, after(CATCH_UP_MS)]);
+      } else {
+        this.#announce();
+      }
     }
     this.#reporter = setInterval(() => this.#report(), FIGURES_EVERY_MS);
   }
 
-  /** Loaded only where there is something to forward or an alias. */
-  async openResolver(): Promise<void> {
-    const { data, log } = this.#context;
-    const { settings, loopToken } = data;
-    const { aliases, forward, listen } = settings;
-    if (Object.keys(aliases.names).length > 0 || aliases.file !== undefined || forward.length > 0) {
-      const { createResolver } = await import("./resolver.ts");
-      const ownAddresses = (): readonly string[] => listen.map(showPlace);
-      this.#resolver = createResolver({ options: settings, ownAddresses, log, loopToken });
-    }
+  /** Goes over to other settings: sockets, zone and cache stay. In the order in which they come. */
+  change(settings: DnsSettings): void {
+    this.#settings = settings;
+    this.#changing = this.#changing.then(() => this.#apply(settings)).catch((error: unknown) => this.#failed(error));
   }
 
   async openSockets(): Promise<void> {
-    const { settings } = this.#context.data;
-    const desk = this.#desk();
+    this.change(this.#settings);
+    await this.#changing;
+    const settings = this.#settings;
     const counters = this.#counters;
+    const desk = this.#desk;
+    if (desk === undefined) {
+      throw new Error("there is nothing that answers");
+    }
     for (const place of settings.listen) {
       const { address, port, udp, tcp } = place;
       const ipv6Only = isIpv6Only(place, settings.listen);
@@ -159,6 +167,9 @@ class DnsServer {
           NameIndex.attach(message.handle as Parameters<typeof NameIndex.attach>[0], this.#context.data.worker),
         );
         return;
+      case "settings":
+        this.change(message.settings);
+        return;
       case "drain":
         this.#drain();
         return;
@@ -176,35 +187,54 @@ class DnsServer {
     void this.#resolver?.close();
   }
 
-  #desk(): QueryDesk {
-    const { settings } = this.#context.data;
-    const counters = this.#counters;
-    if (this.#responder === undefined) {
-      throw new Error("the index of names is not there");
+  /** Makes what answers under these settings, and has the sockets ask it. */
+  async #apply(settings: DnsSettings): Promise<void> {
+    const { data, log } = this.#context;
+    const index = this.#index;
+    if (index === undefined) {
+      return;
     }
-    return new QueryDesk({
-      zone: this.#responder,
-      others: this.#resolver,
-      forwards: settings.forward.length > 0,
-      hook: this.#hook,
-      acl: new Acl(settings.acl),
-      queries: new RateLimit(settings.limits.queriesPerClient),
-      errors: new RateLimit(settings.limits.errorsPerNetwork),
-      counters,
-      maxUdp: settings.maxUdp,
-      panicked: (error) =>
-        this.#context.log.error(
-          { detail: error instanceof Error ? error.stack : String(error) },
-          "a question failed within the program and was answered with SERVFAIL",
-        ),
-      log: queryLog({
-        ...settings.log,
-        log: this.#context.log,
-        now: () => performance.now(),
-        random: Math.random,
-        logged: () => counters.count("logLines"),
-      }),
+    const { zone, maxUdp, forward } = settings;
+    await this.#openResolver(settings);
+    const responder = new Responder(this.#index ?? index, {
+      // Only where a list begins; nothing depends on it.
+      seed: Math.floor(Math.random() * MOST_SEED),
+      zone,
+      maxUdp,
+      recursionAvailable: forward.length > 0,
+      fallthrough: { zone: zone.fallthrough, reverse: forward.length > 0 },
     });
+    this.#responder = responder;
+    const hook = this.#hook;
+    const others = wantsResolver(settings) ? this.#resolver : undefined;
+    const parts = deskParts({ settings, zone: responder, others, hook, counters: this.#counters, log });
+    if (this.#desk === undefined) {
+      this.#desk = new QueryDesk(parts);
+    } else {
+      this.#desk.use(parts);
+      log.debug({ thread: data.worker }, "other settings taken over");
+    }
+  }
+
+  /** Loaded only where there is something to forward or an alias; kept from then on, with what it has under way. */
+  async #openResolver(settings: DnsSettings): Promise<void> {
+    const { data, log } = this.#context;
+    if (this.#resolver !== undefined) {
+      this.#resolver.reload(settings);
+    } else if (wantsResolver(settings)) {
+      const { createResolver } = await import("./resolver.ts");
+      const ownAddresses = (): readonly string[] => settings.listen.map(showPlace);
+      this.#resolver = createResolver({ options: settings, ownAddresses, log, loopToken: data.loopToken });
+    }
+  }
+
+  /** Tells the other threads where the index is. */
+  #announce(): void {
+    const index = this.#index;
+    if (index !== undefined) {
+      this.#context.post({ kind: "index", handle: index.handle });
+      this.#report();
+    }
   }
 
   #use(index: NameIndex): void {
@@ -212,7 +242,7 @@ class DnsServer {
     this.#firstIndex.resolve(index);
     this.#responder?.use(index);
     if (this.#context.data.worker === 0) {
-      this.#context.post({ kind: "index", handle: index.handle });
+      this.#announce();
     }
     this.#report();
   }
@@ -236,7 +266,7 @@ class DnsServer {
   }
 
   #onFull(): void {
-    const { zone } = this.#context.data.settings;
+    const { zone } = this.#settings;
     this.#report();
     this.#context.log.error(
       { maxBytes: zone.maxIndexBytes },
@@ -245,7 +275,7 @@ class DnsServer {
   }
 
   #tellBuffer(): void {
-    const asked = this.#context.data.settings.limits.receiveBuffer;
+    const asked = this.#settings.limits.receiveBuffer;
     const granted = Math.min(...this.#udp.flatMap((socket) => socket?.receiveBuffer ?? []));
     if (!Number.isFinite(granted)) {
       return;
@@ -259,9 +289,8 @@ class DnsServer {
     }
   }
 
-  #failed(error: Error): void {
-    this.#context.log.error({ detail: error.message }, "a socket failed");
-    // The thread is started anew with sockets that work.
+  #failed(error: unknown): void {
+    this.#context.log.error({ detail: String(error) }, "the thread cannot go on answering, and is started anew");
     setImmediate(() => {
       throw error;
     });
