@@ -267,6 +267,44 @@ test("a change that no name shows writes nothing", () => {
   assert.equal(world.feed.index.stats.writes, before);
 });
 
+test("nothing stale is left when the feed fell far behind", () => {
+  const zone = { ptr: "pods", pods: "verified" } as const;
+  using world = follow(zone, { keepDeletedMs: 0 });
+  const cart = service("cart", { clusterIP: "10.0.0.1", clusterIPs: ["10.0.0.1"] });
+  const ring = slice("ring-a", "ring", [endpoint("172.20.0.1")]);
+  const node: TestObject = {
+    kind: "Node",
+    metadata: { name: "node-1" },
+    status: { addresses: [{ type: "InternalIP", address: "192.0.2.1" }] },
+  };
+  const namespace: TestObject = { kind: "Namespace", metadata: { name: "bank" } };
+  world.store.apply(
+    cart,
+    headless("ring"),
+    ring,
+    pod("cart-1", "10.1.0.1"),
+    pod("cart-2", "10.1.0.2"),
+    node,
+    namespace,
+  );
+  world.store.markSynced();
+  world.feed.flush();
+  for (const object of [cart, pod("cart-1", "10.1.0.1"), node, namespace]) {
+    world.store.remove(object);
+  }
+  world.store.apply(slice("ring-a", "other", [endpoint("172.20.0.2")]), pod("cart-2", "10.1.0.9"));
+  // More changes than the store remembers.
+  for (let n = 0; n < 9000; n++) {
+    world.store.apply(pod("busy", `10.9.${n >> 8}.${n & 255}`));
+    world.store.commit();
+  }
+  world.feed.flush();
+  const fresh = follow(zone, { keepDeletedMs: 0 }, world.store);
+  fresh.feed.flush();
+  assert.deepEqual(world.dump(), fresh.dump());
+  fresh.feed.close();
+});
+
 test("endpoints over the limit of a service get no names and are counted", () => {
   using world = follow({ maxEndpoints: 100 });
   const endpoints = Array.from({ length: 250 }, (_, n) => endpoint(`172.20.0.${n}`));
