@@ -145,6 +145,25 @@ test("questions that come while the thread is gone are answered by the next one"
   await until(async () => (await h.health()).every(({ ok }) => ok));
 });
 
+test("a thread that is given up after three crashes is begun anew", async () => {
+  const port = await freeUdpPort();
+  const { subject, crash, threads } = crashable();
+  await using h = await harness(subject, { objects: OBJECTS, options: { listen: `127.0.0.1:${port}` } });
+  for (let crashes = 1; crashes <= 3; crashes++) {
+    await until(async () => threads[0].alive);
+    crash();
+    await until(async () => !threads[0].alive);
+  }
+  await using client = new UdpClient(port);
+  assert.match((await h.health())[0].detail ?? "", /1 of 1 threads do not answer/);
+  const endsAt = performance.now() + 40_000;
+  while (threads.length < 2 && performance.now() < endsAt) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  assert.equal((await synced(client)).rcode, "NOERROR");
+  assert.equal(h.state, "running");
+});
+
 test("threads share the port; each follows the index of the first, also when that one is started anew", async () => {
   const port = await freeUdpPort();
   const { subject, threads } = crashable();

@@ -13,6 +13,9 @@ export type * from "./hook-messages.ts";
 /** A tap of `dns.query` has so long for one question, milliseconds. */
 const HOOK_MS = 50;
 
+/** Fairlead's own restarts of a thread take a few seconds in all. */
+const REVIVE_AFTER_MS = 15_000;
+
 export default {
   name: "dns",
   apiVersion: "fairlead/v1",
@@ -33,7 +36,7 @@ export default {
       }
       return answer;
     };
-    const pool = await ServerPool.open(options, { threads, log, ask });
+    const pool = await ServerPool.open(options, { threads, log, ask, reviveAfterMs: REVIVE_AFTER_MS });
     signal.addEventListener("abort", () => pool.close());
     const { figures } = pool;
     const counters = Array.from({ length: options.workers }, (_, worker) => figures.counters(worker));
@@ -46,6 +49,7 @@ export default {
 
     timers.every("1s", () => {
       figures.isTapped = query.tapped;
+      pool.look();
       roll.roll();
       lost.set(pool.droppedPackets);
     });

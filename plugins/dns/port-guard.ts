@@ -7,6 +7,8 @@ import type { ListenAddress } from "./settings.ts";
 /** Questions that are kept while nobody answers, and their bytes at most. */
 const MOST_HELD = 10_000;
 const MOST_HELD_BYTES = 4 * 1024 * 1024;
+/** Who waited so long for an answer has asked somebody else, or given up, milliseconds. */
+const KEPT_MS = 5000;
 /** A port that is free for UDP may be taken for TCP. */
 const PORT_TRIES = 16;
 /** Nobody sends from there: a socket that is connected to it hears nothing. */
@@ -27,6 +29,8 @@ export interface ClaimOptions {
 export interface HeldPacket {
   readonly query: Buffer;
   readonly from: Place;
+  /** When it came. */
+  readonly atMs: number;
 }
 
 /**
@@ -97,7 +101,9 @@ export class PortGuard {
         }
       });
     }
-    const held = this.#held;
+    const oldest = performance.now() - KEPT_MS;
+    const held = this.#held.filter(({ atMs }) => atMs > oldest);
+    this.#dropped += this.#held.length - held.length;
     this.#held = [];
     this.#heldBytes = 0;
     return held;
@@ -116,7 +122,7 @@ export class PortGuard {
       return;
     }
     this.#heldBytes += query.length;
-    this.#held.push({ query, from: { address, port } });
+    this.#held.push({ query, from: { address, port }, atMs: performance.now() });
   }
 }
 

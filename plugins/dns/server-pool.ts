@@ -22,6 +22,8 @@ const MOST_SEED = 2 ** 31;
 export interface PoolParts {
   readonly threads: PluginThreads;
   readonly log: Logger;
+  /** A thread that has not answered for so long is begun anew, milliseconds; longer than a start after a crash takes. */
+  readonly reviveAfterMs: number;
   /** Asks the taps of `dns.query`. Never rejects. */
   readonly ask: (question: DnsQuery) => Promise<DnsQueryAnswer>;
 }
@@ -40,6 +42,9 @@ export class ServerPool {
   readonly #parts: PoolParts;
   readonly #guards: readonly PortGuard[];
   readonly #threads: PluginThread<ToServer, FromServer>[] = [];
+  /** Since when each of them does not answer, milliseconds. */
+  readonly #goneSinceMs: (number | undefined)[] = [];
+  readonly #loopToken = randomBytes(8).toString("hex");
   readonly #drained = new Set<number>();
   #index: unknown;
   #onDrained = (): void => {};
@@ -59,9 +64,8 @@ export class ServerPool {
       waitMs: PORT_WAIT_MS,
     });
     const pool = new ServerPool(settings, parts, guards);
-    const loopToken = randomBytes(8).toString("hex");
     for (let worker = 0; worker < settings.workers; worker++) {
-      pool.#spawn(worker, loopToken);
+      pool.#spawn(worker);
     }
     return pool;
   }
@@ -117,6 +121,25 @@ export class ServerPool {
     return true;
   }
 
+  /**
+   * Looks after the threads: Fairlead gives one up that crashed three times in five minutes, but names must be answered all
+   * the same, so that it is begun anew from time to time. Call it once a second.
+   */
+  look(): void {
+    const nowMs = performance.now();
+    for (const [worker, thread] of this.#threads.entries()) {
+      const goneSinceMs = this.#goneSinceMs[worker];
+      if (thread.alive || goneSinceMs === undefined) {
+        this.#goneSinceMs[worker] = thread.alive ? undefined : nowMs;
+      } else if (nowMs - goneSinceMs > this.#parts.reviveAfterMs) {
+        this.#goneSinceMs[worker] = nowMs;
+        this.#parts.log.error({ thread: worker }, "a thread that answers was given up; it is begun anew");
+        void thread.stop();
+        this.#spawn(worker);
+      }
+    }
+  }
+
   /** Takes no more TCP connections and waits until what is outstanding is answered, at most a second. */
   async drain(): Promise<void> {
     await new Promise<void>((resolve) => {
@@ -141,8 +164,9 @@ export class ServerPool {
     }
   }
 
-  #spawn(worker: number, loopToken: string): void {
+  #spawn(worker: number): void {
     const { threads, log } = this.#parts;
+    const loopToken = this.#loopToken;
     const data: ServerData = {
       settings: this.#settings,
       worker,
@@ -157,7 +181,7 @@ export class ServerPool {
       store: worker === 0 ? kindsOfZone(this.#settings.zone) : [],
       data,
     });
-    this.#threads.push(thread);
+    this.#threads[worker] = thread;
     thread.onMessage((message) => this.#hear(worker, message));
     thread.onAlive((isAlive) => {
       void this.#onAlive(isAlive).catch((error: unknown) => {

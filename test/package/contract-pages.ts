@@ -5,7 +5,7 @@ const API = new URL("../../core/api/", import.meta.url);
 /** The hooks of the contract, out of their doc comments. */
 export function hooksPage(generated: string): string {
   const source = readFileSync(new URL("hooks.ts", API), "utf8");
-  const body = /export interface PluginHooks<N> \{\n([\s\S]*?)\n\}\n/.exec(source)?.[1];
+  const body = /export interface PluginHooks<N, Options = unknown> \{\n([\s\S]*?)\n\}\n/.exec(source)?.[1];
   if (body === undefined) {
     throw new Error("core/api/hooks.ts has no interface PluginHooks<N>");
   }
