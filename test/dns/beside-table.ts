@@ -45,7 +45,7 @@ const WANTED: readonly Wanted[] = [
       !/(cluster\.local|\.arpa)$/i.test(name) && changes(theirs, ours, "SERVFAIL", "REFUSED"),
   },
   {
-    why: "the weight of a service's record is not prescribed",
+    why: "weights are not prescribed: an endpoint that is written twice counts once",
     is: (_, theirs, ours) => isDeepStrictEqual(withoutWeights(theirs), withoutWeights(ours)),
   },
   {
