@@ -1,10 +1,10 @@
 /**
- * Which keys are being reconciled, over all lives of a controller: one that is stopped may leave a reconcile behind that
+ * Which keys of one controller are being reconciled, over all its lives: one that is stopped may leave a reconcile behind that
  * does not end, and its successor must not touch that key meanwhile.
  */
 export class KeyLocks {
-  /** By "controller|key": who waits for its end. */
-  readonly #held = new Map<string, Set<() => void>>();
+  /** Who waits for the end, where somebody does. */
+  readonly #held = new Map<string, (() => void)[] | undefined>();
 
   /** Keys that are held. */
   get size(): number {
@@ -12,21 +12,23 @@ export class KeyLocks {
   }
 
   /** False when it is held: `whenFree` is called once when it is not any more. */
-  take(controller: string, key: string, whenFree: () => void): boolean {
-    const name = `${controller}|${key}`;
-    const waiting = this.#held.get(name);
-    if (waiting !== undefined) {
-      waiting.add(whenFree);
-      return false;
+  take(key: string, whenFree: () => void): boolean {
+    if (!this.#held.has(key)) {
+      this.#held.set(key, undefined);
+      return true;
     }
-    this.#held.set(name, new Set());
-    return true;
+    const waiting = this.#held.get(key);
+    if (waiting === undefined) {
+      this.#held.set(key, [whenFree]);
+    } else {
+      waiting.push(whenFree);
+    }
+    return false;
   }
 
-  free(controller: string, key: string): void {
-    const name = `${controller}|${key}`;
-    const waiting = this.#held.get(name);
-    this.#held.delete(name);
+  free(key: string): void {
+    const waiting = this.#held.get(key);
+    this.#held.delete(key);
     for (const whenFree of waiting ?? []) {
       whenFree();
     }

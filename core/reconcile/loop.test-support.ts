@@ -16,7 +16,7 @@ import { RunLoop, type RunLoopOptions } from "./run-loop.ts";
 export class LoopBench {
   readonly clock = new StepClock();
   readonly lines: string[] = [];
-  readonly locks = new KeyLocks();
+  readonly #locks = new Map<string, KeyLocks>();
   readonly reader: StoreReader;
   /** What the last reconciles were given. */
   readonly hooks: RunHooks[] = [];
@@ -74,11 +74,23 @@ export class LoopBench {
       events: { normal: () => {}, warn: () => {} },
       kube: (hooks) => this.#kube(hooks),
       term: () => undefined,
-      locks: this.locks,
+      locks: this.locksOf(definition.name),
       ...more,
     });
     this.#loops.push(loop);
     return loop;
+  }
+
+  /** Those of the controllers of one name. */
+  locksOf(name: string): KeyLocks {
+    const locks = this.#locks.get(name) ?? new KeyLocks();
+    this.#locks.set(name, locks);
+    return locks;
+  }
+
+  /** Keys that are held by anybody. */
+  get held(): number {
+    return [...this.#locks.values()].reduce((sum, { size }) => sum + size, 0);
   }
 
   async end(): Promise<void> {

@@ -67,7 +67,8 @@ const EVENTS_DEADLINE_MS = 1000;
 /** Runs the controllers of one cluster, each where and while it may. */
 export class ReconcileHost {
   readonly #parts: ReconcileHostParts;
-  readonly #locks = new KeyLocks();
+  /** By controller: a successor heeds what its predecessor left behind. */
+  readonly #locks = new Map<string, KeyLocks>();
   readonly #controllers = new Map<string, Hosted>();
   readonly #recorders: EventRecorder[] = [];
   /** Counts go on when a controller comes again after a reload. */
@@ -89,10 +90,12 @@ export class ReconcileHost {
     }
     const counts = this.#counts.get(name) ?? new ReconcileCounts();
     this.#counts.set(name, counts);
+    const locks = this.#locks.get(name) ?? new KeyLocks();
+    this.#locks.set(name, locks);
     const hosted = new Hosted({
       definition,
       counts,
-      locks: this.#locks,
+      locks,
       clock: this.#parts.clock,
       site: site ?? this.#ownSite(definition),
       shards: this.#parts.shards,

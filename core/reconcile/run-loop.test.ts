@@ -265,7 +265,7 @@ test("a stop aborts what is under way, refuses its writes, and waits for its end
   assert.throws(() => bench.hooks[0].fence(), { code: "RECONCILE_STOPPED" });
   held.open();
   await stopped;
-  assert.deepEqual([codes, bench.locks.size, bench.hooks.length], [["RECONCILE_STOPPED"], 0, 1]);
+  assert.deepEqual([codes, bench.held, bench.hooks.length], [["RECONCILE_STOPPED"], 0, 1]);
   await assert.rejects(loop.reconcileNow("shop/a"), { code: "RECONCILE_STOPPED" });
 });
 
@@ -664,5 +664,5 @@ test("a stop at any moment leaves no timer and no lock behind", async () => {
     await loop.stop();
     await settle();
   }
-  assert.deepEqual([bench.clock.running, bench.locks.size], [0, 0]);
+  assert.deepEqual([bench.clock.running, bench.held], [0, 0]);
 });

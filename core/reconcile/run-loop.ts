@@ -18,6 +18,7 @@ export interface OwnKeys {
 }
 
 export interface RunLoopOptions extends RunOneParts {
+  /** Those of the controller of this name, over all its lives. */
   readonly locks: KeyLocks;
   /** Kinds that must be complete before anything is reconciled, beside those of the definition. Default: none. */
   readonly after?: readonly string[];
@@ -33,16 +34,17 @@ const DEFAULT_STALE_AFTER_MS = 5000;
 const NOW_PRIORITY = 1_000_000;
 /** Changes that are kept while their key is reconciled; more are one reconcile more. */
 const MOST_SUSPECTS = 100;
+/** Reconciles that are begun before the event loop gets its turn. */
+const MOST_AT_ONCE = 50;
 
 /** A reconcile that is under way. */
 interface Run {
   readonly taken: Taken;
   readonly ending: AbortController;
   readonly startedMs: number;
-  readonly timer: Timer;
-  readonly awaited: readonly PromiseWithResolvers<void>[];
-  /** Resolves when it has ended. */
-  readonly over: PromiseWithResolvers<void>;
+  readonly awaited: readonly PromiseWithResolvers<void>[] | undefined;
+  /** Resolved when it has ended, where somebody waits for that. */
+  over: PromiseWithResolvers<void> | undefined;
   /** Changes that came meanwhile: own writes are known only when they were answered. */
   readonly suspects: { readonly change: SourceChange; readonly priority: number }[];
   isOverdue: boolean;
@@ -54,6 +56,7 @@ export class RunLoop {
   readonly #queue: WorkQueue;
   readonly #writes: OwnWrites;
   readonly #counts: ReconcileCounts;
+  readonly #locks: KeyLocks;
   readonly #runs = new Map<string, Run>();
   /** Keys that wait for their own writes to come back. */
   readonly #parked = new Map<string, { readonly taken: Taken; readonly timer: Timer }>();
@@ -65,11 +68,16 @@ export class RunLoop {
   #active = 0;
   #overdue = 0;
   #isPumpPlanned = false;
+  /** Begun since the event loop had its turn. */
+  #begun = 0;
+  /** One for all that run: they have the same deadline. */
+  #deadline: Timer | undefined;
   #settled: PromiseWithResolvers<void> | undefined;
 
   constructor(options: RunLoopOptions) {
     const { clock, store } = options;
     this.#options = options;
+    this.#locks = options.locks;
     this.#counts = options.counts ?? new ReconcileCounts();
     this.#queue = new WorkQueue({ clock, onReady: () => this.#planPump() });
     this.#writes = new OwnWrites(store, () => clock.now());
@@ -130,6 +138,7 @@ export class RunLoop {
     this.#sources?.stop();
     this.#stopShards?.();
     this.#queue.shutDown();
+    this.#deadline?.clear();
     const error = new FairleadError("RECONCILE_STOPPED", `controller "${this.name}" was stopped`);
     for (const [key, { timer }] of this.#parked) {
       timer.clear();
@@ -204,6 +213,7 @@ export class RunLoop {
             facts: { controller: this.name, key },
           }),
         );
+        run.over ??= Promise.withResolvers();
         ends.push(run.over.promise);
       }
     }
@@ -253,20 +263,34 @@ export class RunLoop {
     this.#planPump();
   }
 
-  /** Once a turn, whatever becomes ready in it. */
+  /** Once for whatever becomes ready together; now and then the event loop comes first. */
   #planPump(): void {
-    if (!this.#isPumpPlanned) {
-      this.#isPumpPlanned = true;
-      queueMicrotask(() => {
-        this.#isPumpPlanned = false;
-        this.#pump();
-      });
+    if (this.#isPumpPlanned) {
+      return;
     }
+    this.#isPumpPlanned = true;
+    if (this.#begun < MOST_AT_ONCE) {
+      queueMicrotask(this.#pumpNow);
+      return;
+    }
+    setImmediate(() => {
+      this.#begun = 0;
+      this.#pumpNow();
+    });
   }
+
+  readonly #pumpNow = (): void => {
+    this.#isPumpPlanned = false;
+    this.#pump();
+  };
 
   #pump(): void {
     const { definition } = this.#options;
     while (this.#state === "running" && this.#active < definition.concurrency) {
+      if (this.#begun >= MOST_AT_ONCE) {
+        this.#planPump();
+        return;
+      }
       const taken = this.#queue.take();
       if (taken === undefined) {
         return;
@@ -283,7 +307,8 @@ export class RunLoop {
       this.#queue.done(key);
       return;
     }
-    const isFree = this.#options.locks.take(this.name, key, () => {
+    this.#begun++;
+    const isFree = this.#locks.take(key, () => {
       if (this.#state === "running") {
         this.#lock(taken);
       }
@@ -318,19 +343,25 @@ export class RunLoop {
   #begin(taken: Taken): void {
     const { clock, definition } = this.#options;
     const { key, priority } = taken;
+    // It may have waited for long.
+    if (!this.#isOwn(key)) {
+      this.#queue.forget(key);
+      this.#release(key);
+      return;
+    }
     const run: Run = {
       taken,
       ending: new AbortController(),
       startedMs: clock.now(),
-      timer: clock.setTimer(definition.deadlineMs, () => this.#onDeadline(run), true),
-      awaited: this.#awaited.get(key) ?? [],
-      over: Promise.withResolvers(),
+      awaited: this.#awaited.get(key),
+      over: undefined,
       suspects: [],
       isOverdue: false,
     };
     this.#awaited.delete(key);
     this.#runs.set(key, run);
     this.#active++;
+    this.#deadline ??= clock.setTimer(definition.deadlineMs, () => this.#onTime(), true);
     const { for: kind } = definition;
     runOne(this.#options, {
       key,
@@ -348,6 +379,22 @@ export class RunLoop {
       (next) => this.#finish(run, next, undefined),
       (error: unknown) => this.#finish(run, undefined, { error }),
     );
+  }
+
+  /** Runs are in the order of their beginning. */
+  #onTime(): void {
+    const { clock, definition } = this.#options;
+    this.#deadline = undefined;
+    for (const run of this.#runs.values()) {
+      const leftMs = run.startedMs + definition.deadlineMs - clock.now();
+      if (leftMs > 0 && !run.isOverdue) {
+        this.#deadline = clock.setTimer(leftMs, () => this.#onTime(), true);
+        return;
+      }
+      if (!run.isOverdue) {
+        this.#onDeadline(run);
+      }
+    }
   }
 
   /** The place is given to another key; this one stays taken until its reconcile has really ended. */
@@ -369,7 +416,6 @@ export class RunLoop {
 
   #finish(run: Run, next: NextStep | undefined, failure: { readonly error: unknown } | undefined): void {
     const { key } = run.taken;
-    run.timer.clear();
     this.#runs.delete(key);
     if (run.isOverdue) {
       this.#overdue--;
@@ -380,7 +426,7 @@ export class RunLoop {
     if (this.#state !== "stopped") {
       this.#afterwards(run, next, failure);
     }
-    for (const waiting of run.awaited) {
+    for (const waiting of run.awaited ?? []) {
       if (failure === undefined) {
         waiting.resolve();
       } else {
@@ -388,7 +434,7 @@ export class RunLoop {
       }
     }
     this.#release(key);
-    run.over.resolve();
+    run.over?.resolve();
     if (this.#runs.size === 0) {
       this.#settled?.resolve();
     }
@@ -397,7 +443,7 @@ export class RunLoop {
 
   #release(key: string): void {
     this.#queue.done(key);
-    this.#options.locks.free(this.name, key);
+    this.#locks.free(key);
   }
 
   #afterwards(run: Run, next: NextStep | undefined, failure: { readonly error: unknown } | undefined): void {

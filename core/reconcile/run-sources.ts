@@ -74,20 +74,25 @@ export class RunSources {
 
   #tell(source: ControllerSource, look: Look, change: Change<ObjectLike>, isNew: boolean): void {
     const { store, definition } = this.#options;
+    const told = toldOf(source, change, !look.isRead(change));
+    const isReallyNew = isNew && change.op !== "resync";
+    if (source.role === "for") {
+      this.#options.changed([told.object], told, isReallyNew);
+      return;
+    }
     const keys = this.#safely(source, new Set<string>(), () =>
       store.read((view) => {
         const found = new Set<string>();
         const context = { view, kind: definition.for };
         for (const object of [change.new, change.old]) {
-          // Of the `for` kind old and new are the same key.
-          if (object !== undefined && !(source.role === "for" && found.size > 0)) {
+          if (object !== undefined) {
             addAll(found, source.mapping(object, context));
           }
         }
         return found;
       }),
     );
-    this.#options.changed(keys, toldOf(source, change, !look.isRead(change)), isNew && change.op !== "resync");
+    this.#options.changed(keys, told, isReallyNew);
   }
 
   #safely<T>(source: ControllerSource, otherwise: T, ask: () => T): T {
