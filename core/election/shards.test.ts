@@ -184,9 +184,9 @@ suite("shards by Leases", { timeout: 20_000 }, () => {
     assert.equal(server.leases.size, 5);
     const a = member(world, server, "a");
     a.shards.start();
-    await world.advance(590_000);
+    await world.advance(29_000);
     assert.equal(server.leases.size, 6);
-    await world.advance(60_000);
+    await world.advance(15_000);
     assert.deepEqual([...server.leases.keys()], [leaseNameOf("mirror", "a")]);
     assert.equal(owned(a).length, KEYS.length);
     await a.shards.stop();

@@ -89,8 +89,11 @@ export function createShards(options: ShardOptions): Shards {
   return new LeaseShards(options, completeTimes(options));
 }
 
-/** Leases of members that are gone are removed when nobody renewed them for so many durations. */
-const FORGOTTEN_AFTER = 40;
+/**
+ * Leases of members that are gone are removed when nobody renewed them for so many durations: who joins later would have to
+ * take them for members that live, until their time is over by its own clock.
+ */
+const FORGOTTEN_AFTER = 2;
 const NOBODY = membersOf([]);
 
 /** Another member, as it was last seen. */
@@ -392,7 +395,9 @@ class LeaseShards implements Shards {
         litter = name;
       }
     }
-    if (litter !== undefined && now >= this.#removesAgainAtMs) {
+    // One of all members is enough.
+    const isFirst = this.#target.names[0] === this.identity;
+    if (litter !== undefined && isFirst && now >= this.#removesAgainAtMs) {
       await this.#removeForgotten(litter, signal);
     }
     return [...this.#others.values()].filter(
@@ -408,7 +413,7 @@ class LeaseShards implements Shards {
     this.#others.set(name, { ...member, imprint, sinceMs });
   }
 
-  /** A Lease that nobody renewed for very long is litter. */
+  /** A Lease that nobody renewed for long is litter. A member that comes back to it begins anew, as it must anyway. */
   async #removeForgotten(name: string, signal: AbortSignal): Promise<void> {
     const { client, log, group } = this.#options;
     const target = { ...this.#own, name };
