@@ -1,8 +1,10 @@
+import { hash } from "node:crypto";
 import type { DerivedField } from "./field.ts";
 
 /**
  * The fields of an object that one field manager owns by server-side apply, with their values: managedFields' own steps
- * ("f:spec", 'k:{"name":"web"}', 'v:"x"') down to leaves `[value]`; `[]` where the object has no such value.
+ * ("f:spec", 'k:{"name":"web"}', 'v:"x"') down to leaves `[value]`; `[]` where the object has no such value, `[null, digest]` for a
+ * long text and for every text of a Secret.
  */
 export type OwnedNode = readonly unknown[] | { readonly [step: string]: OwnedNode };
 
@@ -24,14 +26,32 @@ export function ownedSteps(fields: FieldsV1): string[] {
   return typeof fields === "object" && fields !== null ? Object.keys(fields).filter((step) => step !== ".") : [];
 }
 
+/** Texts up to so many bytes are kept as they are; of longer ones it is enough to know whether they are the same. */
+const LONGEST_TEXT = 256;
+
+/** Whether the texts of a kind are kept as digests, however short they are. */
+export function isHidden({ apiVersion, kind }: { readonly apiVersion?: unknown; readonly kind?: unknown }): boolean {
+  return kind === "Secret" && apiVersion === "v1";
+}
+
+/** True for a text of which the digest is kept. */
+export function isDigested(bytes: number, hidden: boolean): boolean {
+  return hidden || bytes > LONGEST_TEXT;
+}
+
+/** Stands for a text, or its bytes in UTF-8. */
+export function digestOf(text: string | Uint8Array): string {
+  return hash("sha256", text, "base64url");
+}
+
 /** The values that `fields` names in `value`, which stands at the place of `fields`. */
-export function projectOwned(fields: FieldsV1, value: unknown): OwnedNode {
+export function projectOwned(fields: FieldsV1, value: unknown, hidden = false): OwnedNode {
   const steps = ownedSteps(fields);
   if (steps.length === 0) {
-    return value === undefined ? [] : [value];
+    return leafOf(value, hidden);
   }
   if (Array.isArray(value)) {
-    return projectList(fields, steps, value);
+    return projectList(fields, steps, value, hidden);
   }
   const isObject = typeof value === "object" && value !== null;
   const node: Record<string, OwnedNode> = {};
@@ -42,13 +62,20 @@ export function projectOwned(fields: FieldsV1, value: unknown): OwnedNode {
       isObject && step.startsWith("f:") && Object.hasOwn(value, name)
         ? (value as Record<string, unknown>)[name]
         : undefined;
-    put(node, step, projectOwned(fields[step], part));
+    put(node, step, projectOwned(fields[step], part, hidden));
   }
   return node;
 }
 
+function leafOf(value: unknown, hidden: boolean): OwnedNode {
+  if (typeof value === "string" && isDigested(Buffer.byteLength(value), hidden)) {
+    return [null, digestOf(value)];
+  }
+  return value === undefined ? [] : [value];
+}
+
 /** Elements in the order of the list, then those that it has not. */
-function projectList(fields: FieldsV1, steps: readonly string[], list: readonly unknown[]): OwnedNode {
+function projectList(fields: FieldsV1, steps: readonly string[], list: readonly unknown[], hidden: boolean): OwnedNode {
   const node: Record<string, OwnedNode> = {};
   const left = new Set(steps);
   const names = steps[0].startsWith("k:") ? keysOfStep(steps[0]).map(([name]) => name) : undefined;
@@ -57,7 +84,7 @@ function projectList(fields: FieldsV1, steps: readonly string[], list: readonly 
     // Written in another way: with other escapes, or other keys.
     const step = left.has(likely) ? likely : [...left].find((one) => isAtStep(one, element, at));
     if (step !== undefined) {
-      put(node, step, projectOwned(fields[step], element));
+      put(node, step, projectOwned(fields[step], element, hidden));
       left.delete(step);
     }
   }
@@ -121,15 +148,15 @@ export interface ManagedEntry {
 }
 
 /** What `manager` owns of an object with its managedFields; undefined: nothing. */
-export function ownedOf(object: unknown, manager: string): OwnedNode | undefined {
-  // Objects of the API server; every part is checked.
-  const entries = (object as { metadata?: { managedFields?: unknown } } | undefined)?.metadata?.managedFields;
+export function ownedOf(object: { readonly [field: string]: unknown }, manager: string): OwnedNode | undefined {
+  // Of the API server; every part is checked.
+  const entries = (object.metadata as { managedFields?: unknown } | undefined)?.managedFields;
   if (!Array.isArray(entries)) {
     return undefined;
   }
   const entry = entries.find((one: ManagedEntry | null) => isApplyOf(one, manager)) as ManagedEntry | undefined;
   return typeof entry?.fieldsV1 === "object" && entry.fieldsV1 !== null
-    ? projectOwned(entry.fieldsV1 as FieldsV1, object)
+    ? projectOwned(entry.fieldsV1 as FieldsV1, object, isHidden(object))
     : undefined;
 }
 

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { configMaps } from "../kinds/core.ts";
 import type { StoreReader } from "../store/reader.ts";
 import { realClock } from "../watch/clock.ts";
+import type { NamespaceScope } from "../watch/namespace-scope.ts";
 import { KindMap } from "./kind-map.ts";
 import { KnownState, type RecentWrites } from "./known-state.ts";
 import { ownedKind } from "./owned-kind.ts";
@@ -13,7 +14,7 @@ interface Row {
 }
 
 /** A store with one object, or none. */
-function world() {
+function world(scope: NamespaceScope = {}) {
   const kind = ownedKind(configMaps, [], "me");
   const state: { object: Row | undefined; deleted: Row | undefined; synced: boolean; nowMs: number } = {
     object: undefined,
@@ -29,7 +30,7 @@ function world() {
     read: (callback: (view: unknown) => unknown) => callback({ kind: () => objects }),
   } as unknown as StoreReader;
   const clock = { ...realClock, now: () => state.nowMs };
-  const known = new KnownState(store, "me", clock);
+  const known = new KnownState({ store, fieldManager: "me", clock, scope });
   const client = { json: () => Promise.reject(new Error("not asked for")) };
   const resource = new KindMap([kind], "me", client).known(kind);
   assert(resource);
@@ -89,4 +90,9 @@ test("an object that never comes is believed in for five seconds", () => {
   assert.equal(look(), "10");
   state.nowMs = 5000;
   assert.equal(look(), "absent");
+});
+
+test("nothing is known of namespaces that are not followed", () => {
+  assert.equal(world({ allow: ["shop*"], deny: ["shop-2"] }).look(), "absent");
+  assert.equal(world({ deny: ["shop"] }).look(), undefined);
 });

@@ -3,10 +3,12 @@ import { type OwnedNode, ownedOf } from "../kinds/owned.ts";
 import type { KubeObject } from "../kube/client.ts";
 import type { StoreReader } from "../store/reader.ts";
 import type { Clock } from "../watch/clock.ts";
+import { isInScope, type NamespaceScope } from "../watch/namespace-scope.ts";
 import { compareVersions } from "../wire/version.ts";
-import { keyOf, type ServedResource } from "./kind-map.ts";
+import { keyOf, keyParts, type ServedResource } from "./kind-map.ts";
 import type { Difference } from "./owned-compare.ts";
 import { controllerOf, type OwnerReference, referencesOf } from "./owner.ts";
+import type { KubeOptions } from "./write-run.ts";
 
 /** What is known of an object without a request. */
 export interface KnownObject {
@@ -69,11 +71,18 @@ export class KnownState {
   readonly #store: StoreReader;
   readonly #fieldManager: string;
   readonly #clock: Clock;
+  readonly #scope: NamespaceScope;
   readonly #accepted = new Map<string, Set<string>>();
   /** Answers by kind since one was not as it was applied. */
   readonly #clean = new Map<string, number>();
 
-  constructor(store: StoreReader, fieldManager: string, clock: Clock) {
+  constructor({
+    store,
+    fieldManager,
+    clock,
+    scope = {},
+  }: Pick<KubeOptions, "store" | "fieldManager" | "clock" | "scope">) {
+    this.#scope = scope;
     this.#clock = clock;
     this.#store = store;
     this.#fieldManager = fieldManager;
@@ -106,7 +115,13 @@ export class KnownState {
       }
       writes.delete(id);
     }
-    return stored ?? (followed.isWhole ? "absent" : undefined);
+    return stored ?? (followed.isWhole && this.#isFollowed(key) ? "absent" : undefined);
+  }
+
+  /** Where not all namespaces are followed, what is in another one is not known. */
+  #isFollowed(key: string): boolean {
+    const { namespace } = keyParts(key);
+    return namespace === undefined || isInScope(this.#scope, namespace);
   }
 
   /** What is not in the store: removed after our write, or not there yet. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { digestOf, ownedOf } from "../kinds/owned.ts";
 import { ownedDifferences, type Wanted } from "./owned-compare.ts";
 import { sameQuantity } from "./quantity.ts";
 
@@ -192,4 +193,25 @@ test("amounts are compared as the API server reads them", () => {
     different.filter(([a, b]) => sameQuantity(a, b)),
     [],
   );
+});
+
+test("long texts, and those of secrets, are compared by their digest", () => {
+  const long = "ü".repeat(200);
+  const owned = ownedOf(
+    {
+      data: { a: long, b: "short" },
+      metadata: {
+        managedFields: [{ manager: "me", operation: "Apply", fieldsV1: { "f:data": { "f:a": {}, "f:b": {} } } }],
+      },
+    },
+    "me",
+  );
+  assert(!JSON.stringify(owned).includes("ü"));
+  assert.deepEqual(ownedDifferences(owned, { data: { a: long, b: "short" } }), []);
+  const [difference] = ownedDifferences(owned, { data: { a: `${long}x`, b: "short" } });
+  assert.deepEqual(
+    [difference.what, difference.path, difference.live],
+    ["value", ".data.a", `sha256:${digestOf(long)}`],
+  );
+  assert.equal(ownedDifferences(owned, { data: { a: 1, b: "short" } }).length, 1);
 });

@@ -1,4 +1,4 @@
-import { keysOfStep, type OwnedNode, stepOf } from "../kinds/owned.ts";
+import { digestOf, keysOfStep, type OwnedNode, stepOf } from "../kinds/owned.ts";
 import { sameQuantity } from "./quantity.ts";
 
 /** What an object is and what it should be do not agree at one place. */
@@ -172,7 +172,14 @@ function compareLeaf(
   isQuantity: boolean,
   found: Difference[],
 ): void {
-  const live = leaf[0] ?? undefined;
+  const [value, digest] = leaf;
+  const live = value ?? undefined;
+  if (typeof digest === "string") {
+    if (typeof wanted !== "string" || digestOf(wanted) !== digest) {
+      found.push({ what: "value", path, live: `sha256:${digest}`, wanted });
+    }
+    return;
+  }
   if (isEmpty(wanted)) {
     // Others may have filled it, and the server may leave it out.
     if (live !== undefined && Array.isArray(live) !== Array.isArray(wanted)) {

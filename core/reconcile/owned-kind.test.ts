@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { deployments } from "../kinds/apps.ts";
-import { services } from "../kinds/core.ts";
+import { secrets, services } from "../kinds/core.ts";
 import { ownedOf } from "../kinds/owned.ts";
 import { acceptHeader, createWatchDecoder } from "../wire/decoder.ts";
 import { eventBytes, type Json, listBytes, readList, readOne } from "../wire/stream.test-support.ts";
@@ -126,7 +126,14 @@ test("what is owned is read as JSON, in lists too, and never from protobuf", () 
   );
 });
 
-const leaf = fc.oneof(fc.string(), fc.integer(), fc.boolean(), fc.constant(null), fc.constant("x☃\u{1d11e}\n"));
+const leaf = fc.oneof(
+  fc.string(),
+  fc.string({ minLength: 100, maxLength: 400, unit: "binary" }),
+  fc.integer(),
+  fc.boolean(),
+  fc.constant(null),
+  fc.constant("x☃\u{1d11e}\n"),
+);
 const { value } = fc.letrec((tie) => ({
   value: fc.oneof(
     { depthSize: "small", maxDepth: 4 },
@@ -145,10 +152,12 @@ const { fields } = fc.letrec((tie) => ({
 }));
 
 test("whatever an object and its managedFields are, the row holds what the parsed object gives", () => {
-  const plan = ownedKind(services, [], "webapp").plan();
+  const plans = [services, secrets].map((kind) => ownedKind(kind, [], "webapp").plan());
   fc.assert(
-    fc.property(value, value, fields, (spec, labels, fieldsV1) => {
+    fc.property(value, value, fields, fc.constantFrom(...plans), (spec, labels, fieldsV1, plan) => {
       const object = {
+        apiVersion: plan.apiVersion,
+        kind: plan.kind,
         metadata: {
           name: "x",
           namespace: "y",

@@ -5,6 +5,7 @@ import type { KubeObject } from "../kube/client.ts";
 import type { Logger } from "../log.ts";
 import type { StoreReader } from "../store/reader.ts";
 import type { Clock } from "../watch/clock.ts";
+import type { NamespaceScope } from "../watch/namespace-scope.ts";
 import { type KindMap, type KindName, keyOf, placeOf, type ServedResource } from "./kind-map.ts";
 import type { KnownState, RecentWrites } from "./known-state.ts";
 import type { OwnWrite, RunHooks } from "./own-write.ts";
@@ -65,6 +66,8 @@ export interface KubeOptions {
   readonly store: StoreReader;
   /** The kinds that the controller follows, as they are followed. */
   readonly kinds: readonly AnyKind[];
+  /** The namespaces that are followed. Default: all. */
+  readonly scope?: NamespaceScope | undefined;
   readonly clock: Clock;
   readonly log: Logger;
 }

@@ -1,3 +1,4 @@
+import { isHidden } from "../kinds/owned.ts";
 import type { RowPlan } from "../kinds/plan.ts";
 import { ABSENT_INT, ELEMENT_HEADER, type Interner, ROW_NAME, ROW_VERSION, type RowBuilder } from "../store/row.ts";
 import { badObject, brokenFrame } from "./broken.ts";
@@ -54,7 +55,7 @@ export class JsonRowReader {
     this.#jsonAt = plan.cells.find((cell) => cell.type === "json")?.at ?? 0;
     this.#owned = plan.cells
       .filter((cell) => cell.type === "owned")
-      .map((cell) => ({ at: cell.at, reader: new OwnedReader(cell.manager ?? "", cursor) }));
+      .map((cell) => ({ at: cell.at, reader: new OwnedReader(cell.manager ?? "", isHidden(plan), cursor) }));
     const { kind, apiVersion } = plan;
     this.#typePrefix = new TextEncoder().encode(
       `{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},`,

@@ -1,4 +1,4 @@
-import { type FieldsV1, ownedSteps, projectOwned } from "../kinds/owned.ts";
+import { digestOf, type FieldsV1, isDigested, ownedSteps, projectOwned } from "../kinds/owned.ts";
 import type { RowBuilder } from "../store/row.ts";
 import { brokenFrame } from "./broken.ts";
 import type { JsonCursor } from "./json-cursor.ts";
@@ -22,6 +22,7 @@ const APPLY = encoder.encode("Apply");
 export class OwnedReader {
   readonly #cursor: JsonCursor;
   readonly #manager: Uint8Array;
+  readonly #hidden: boolean;
   /** Of the object that is being read. */
   #bytes: Buffer = Buffer.alloc(0);
   #out = Buffer.alloc(4096);
@@ -30,7 +31,9 @@ export class OwnedReader {
   #from = 0;
   #to = 0;
 
-  constructor(manager: string, cursor: JsonCursor) {
+  /** `hidden`: see `isHidden`. */
+  constructor(manager: string, hidden: boolean, cursor: JsonCursor) {
+    this.#hidden = hidden;
     this.#manager = encoder.encode(manager);
     this.#cursor = cursor;
   }
@@ -113,9 +116,7 @@ export class OwnedReader {
   #value(fields: FieldsV1, start: number, end: number): void {
     const steps = ownedSteps(fields);
     if (steps.length === 0) {
-      this.#put(OPEN_LIST);
-      this.#copy(start, this.#cursor.skip(this.#bytes, start, end));
-      this.#put(CLOSE_LIST);
+      this.#leaf(start, end);
       return;
     }
     if (this.#bytes[start] === OPEN_OBJECT && steps[0].startsWith("f:")) {
@@ -124,7 +125,24 @@ export class OwnedReader {
     }
     // Lists of a few small objects: containers, ports, owners.
     const next = this.#cursor.skip(this.#bytes, start, end);
-    this.#text(JSON.stringify(projectOwned(fields, JSON.parse(this.#bytes.toString("utf8", start, next)))));
+    this.#text(
+      JSON.stringify(projectOwned(fields, JSON.parse(this.#bytes.toString("utf8", start, next)), this.#hidden)),
+    );
+  }
+
+  #leaf(start: number, end: number): void {
+    const cursor = this.#cursor;
+    if (this.#bytes[start] === QUOTE) {
+      cursor.string(this.#bytes, start, end);
+      const { source, from, to } = cursor;
+      if (isDigested(to - from, this.#hidden)) {
+        this.#text(`[null,"${digestOf(source.subarray(from, to))}"]`);
+        return;
+      }
+    }
+    this.#put(OPEN_LIST);
+    this.#copy(start, cursor.skip(this.#bytes, start, end));
+    this.#put(CLOSE_LIST);
   }
 
   #object(fields: FieldsV1, steps: readonly string[], start: number, end: number): void {
