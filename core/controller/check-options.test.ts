@@ -46,6 +46,11 @@ const BAD: readonly (readonly [name: string, options: unknown, message: string])
     "signal must be an AbortSignal; it has no addEventListener, removeEventListener",
   ],
   ["a cluster of null", { cluster: null }, "cluster must be an object, not null"],
+  [
+    "a controller that is not ended",
+    { controllers: [{ for: () => {} }] },
+    'controllers must be a list of controllers that end in .reconcile(…), as of "fairlead/reconcile"',
+  ],
   ["plugins as an object", { plugins: {} }, "plugins must be a list, not object"],
   [
     "a slip in a plugin's isolation",

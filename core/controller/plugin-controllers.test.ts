@@ -1,9 +1,14 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import type { Plugin } from "../api/index.ts";
+import type { PluginThreads } from "../api/thread.ts";
 import { codeOf } from "../errors.ts";
+import type { StoreReader } from "../store/reader.ts";
 import { type ApiServer, createApiServer } from "../testing/api-server.ts";
+import { realClock } from "../watch/clock.ts";
 import { type Controller, createController } from "./create-controller.ts";
+import { createPluginContext } from "./plugin-context.ts";
+import type { PluginSite } from "./plugin-site.ts";
 
 let server: ApiServer;
 let reconciled: string[];
@@ -131,4 +136,22 @@ test("what a controller looks at must be in needs, and its name is its own", asy
     cluster.plugins().map(({ state }) => state),
     ["failed", "running", "failed"],
   );
+});
+
+test("a plugin in a thread of its own is told that its controllers belong on the main thread", async () => {
+  const { context, end } = createPluginContext({
+    site: { plugin: "away" } as PluginSite,
+    options: undefined,
+    reader: { close: () => {} } as StoreReader,
+    kinds: [],
+    threads: {} as PluginThreads,
+    clock: realClock,
+  });
+  const definition = context.controllers
+    .define("away")
+    .keys()
+    .reconcile(() => {});
+  await assert.rejects(context.controllers.run(definition), { code: "PLUGIN_CONTROLLER_NEEDS_INLINE" });
+  end();
+  await assert.rejects(context.controllers.run(definition), { code: "PLUGIN_STOPPED" });
 });
