@@ -3,6 +3,7 @@ import type { DnsHookRecord, DnsQueryAnswer } from "./hook-messages.ts";
 import { HEADER, RCODE, writeReply } from "./packet.ts";
 
 const LARGEST = 65_535;
+const LONGEST_STRING = 255;
 const DEFAULT_TTL = 5;
 const MOST_TTL = 604_800;
 /** The name that was asked, as a pointer to it. */
@@ -54,18 +55,30 @@ export async function hookReply(
 
 async function encoded(records: readonly DnsHookRecord[]): Promise<Uint8Array[]> {
   // Only needed where a plugin answers.
-  const { encode } = await import("dns-packet");
+  const { decode, encode } = await import("dns-packet");
   return records.map(({ name, type, ttl = DEFAULT_TTL, data }) => {
     if (!Number.isInteger(ttl) || ttl < 0 || ttl > MOST_TTL) {
       throw new RangeError("not a time to live");
     }
     // Checked by the encoder, which throws for what it cannot write.
-    const record = { type, name: name ?? ".", ttl, class: "IN", data } as unknown as Answer;
+    const record = { type, name: name ?? ".", ttl, class: "IN", data: dataOf(type, data) } as unknown as Answer;
     const packet = encode({ type: "response", answers: [record] });
-    if (packet.length > LARGEST) {
-      throw new RangeError("too large");
+    // The encoder writes labels and texts that are too long, and nobody could read them.
+    if (packet.length > LARGEST || decode(packet).answers?.length !== 1) {
+      throw new RangeError("not a record");
     }
     const bytes = packet.subarray(HEADER);
     return name === undefined ? Buffer.concat([Buffer.from(ASKED), bytes.subarray(1)]) : bytes;
   });
+}
+
+/** A long text is several strings of one record. */
+function dataOf(type: DnsHookRecord["type"], data: DnsHookRecord["data"]): unknown {
+  if (type !== "TXT" || typeof data !== "string") {
+    return data;
+  }
+  const bytes = Buffer.from(data);
+  return Array.from({ length: Math.max(1, Math.ceil(bytes.length / LONGEST_STRING)) }, (_, at) =>
+    bytes.subarray(at * LONGEST_STRING, (at + 1) * LONGEST_STRING),
+  );
 }
