@@ -143,8 +143,9 @@ export class Counters {
 
   constructor(memory: SharedArrayBuffer, offset = 0) {
     this.cells = new Float64Array(memory, offset, CELLS);
+    const known: readonly string[] = COUNTED_TYPES;
     for (const [name, number] of Object.entries(TYPE_NUMBERS)) {
-      this.#typeIndex[number] = COUNTED_TYPES.findIndex((known) => known === name);
+      this.#typeIndex[number] = known.indexOf(name);
     }
     let bucket = 0;
     for (let size = 0; size < LARGEST_LISTED; size++) {
