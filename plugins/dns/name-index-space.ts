@@ -13,6 +13,7 @@ export class IndexSpace {
   #freeBytes = 0;
   /** No block has come back since free ones were merged. */
   #isMerged = false;
+  #hasFreed = false;
 
   constructor(start: number, end: number) {
     this.#start = start;
@@ -59,7 +60,15 @@ export class IndexSpace {
   /** Gives a block back; it is free when all readers are past `epoch`. */
   give(at: number, size: number, epoch: number): void {
     this.#waiting.push({ at, size, epoch });
+    this.#hasFreed = true;
     this.#freeBytes += size;
+  }
+
+  /** True when a block was given back since the last call. */
+  takeFreed(): boolean {
+    const hasFreed = this.#hasFreed;
+    this.#hasFreed = false;
+    return hasFreed;
   }
 
   /** Readers see nothing any more that was given back before this epoch. */

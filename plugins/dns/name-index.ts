@@ -7,16 +7,12 @@ import {
   FLAGS,
   FREE,
   HEADER_WORDS,
-  KEY_HEADER,
   MAGIC,
   MAGIC_WORD,
   MAX_BUCKETS,
   MAX_READERS,
   NAMES,
   READERS,
-  RECORD_HASH,
-  RECORD_KEY,
-  RECORD_SIZE,
   RECORD_VALUE,
   REFUSED,
   SEED,
@@ -26,6 +22,7 @@ import {
   WRITES,
 } from "./name-index-layout.ts";
 import { IndexSpace } from "./name-index-space.ts";
+import { NameTable } from "./name-table.ts";
 import { randomSeed } from "./random-seed.ts";
 
 /** What other threads need to read an index: plain data, for `NameIndex.attach`. */
@@ -60,6 +57,7 @@ const DEFAULT_MAX_BYTES = 256 * 1024 * 1024;
 const BYTES_PER_BUCKET = 128;
 /** Milliseconds that a reader waits for a writer, which may have died. */
 const ATTACH_WAITS = 100;
+
 /**
  * Names and their records as bytes in shared memory: a table that grows by one bucket at a time, with chains of records.
  * One thread writes, others read without locks: a record is never changed, its successor takes its place by one store, and
@@ -71,8 +69,7 @@ export class NameIndex {
   readonly #words: Int32Array;
   readonly #space: IndexSpace | undefined;
   readonly #reader: number;
-  readonly #seed: number;
-  #freed = false;
+  readonly #table: NameTable;
   /** WRITES at the last commit. */
   #committed = 0;
 
@@ -82,7 +79,7 @@ export class NameIndex {
     this.#words = new Int32Array(buffer);
     this.#space = space;
     this.#reader = reader;
-    this.#seed = this.#words[SEED];
+    this.#table = new NameTable(this.#words, this.bytes);
   }
 
   /** An empty index with this thread as its writer. Throws RangeError when there is no such memory. */
@@ -149,11 +146,11 @@ export class NameIndex {
 
   /** Offset of the value that belongs to the key, 0 when there is none. Between `enter` and `leave` in a reading thread. */
   find(tag: number, key: Uint8Array, start: number, end: number): number {
-    const hash = this.#hash(tag, key, start, end);
     const words = this.#words;
+    const hash = this.#table.hashOf(tag, key, start, end);
     for (;;) {
       const buckets = Atomics.load(words, BUCKETS);
-      const record = this.#walk(hash, tag, key, start, end);
+      const record = this.#table.walk(hash, tag, key, start, end);
       if (record !== 0) {
         return words[(record >> 2) + RECORD_VALUE];
       }
@@ -182,47 +179,30 @@ export class NameIndex {
    * value now. The writing thread only.
    */
   put(tag: number, key: Uint8Array, value: Uint8Array, length: number): boolean {
-    const words = this.#words;
-    const hash = this.#hash(tag, key, 0, key.length);
-    const old = this.#walk(hash, tag, key, 0, key.length);
-    if (old !== 0 && this.#holds(old, value, length)) {
+    const table = this.#table;
+    const space = this.#owned();
+    const hash = table.hashOf(tag, key, 0, key.length);
+    const old = table.walk(hash, tag, key, 0, key.length);
+    if (old !== 0 && table.holds(old, value, length)) {
       return true;
     }
-    const valueAt = (RECORD_KEY + KEY_HEADER + key.length + 3) & ~3;
-    const size = IndexSpace.sizeOf(valueAt + length);
-    const record = this.#owned().take(size);
+    const record = table.write(hash, tag, key, value, length, space);
     if (record === 0) {
-      this.#refuse(old, hash);
+      this.#refuse(old, hash, space);
       return false;
     }
-    const at = record >> 2;
-    words[at + RECORD_HASH] = hash;
-    words[at + RECORD_SIZE] = size;
-    words[at + RECORD_VALUE] = record + valueAt;
-    this.bytes[record + RECORD_KEY] = tag;
-    this.bytes[record + RECORD_KEY + 1] = key.length;
-    this.bytes.set(key, record + RECORD_KEY + KEY_HEADER);
-    for (let n = 0; n < length; n++) {
-      this.bytes[record + valueAt + n] = value[n];
-    }
-    words[WRITES] = (words[WRITES] + 1) | 0;
     if (old === 0) {
-      words[at] = words[this.#bucketOf(hash)];
-      Atomics.store(words, this.#bucketOf(hash), record);
-      words[NAMES]++;
-      this.#grow();
+      table.add(record, hash, space);
     } else {
-      words[at] = words[old >> 2];
-      Atomics.store(words, this.#linkTo(old, hash), record);
-      this.#drop(old);
+      table.replace(old, record, hash, space);
     }
     return true;
   }
 
   /** True when a key has this very value. The writing thread only. */
   holds(tag: number, key: Uint8Array, value: Uint8Array, length: number): boolean {
-    const record = this.#walk(this.#hash(tag, key, 0, key.length), tag, key, 0, key.length);
-    return record !== 0 && this.#holds(record, value, length);
+    const record = this.#table.walk(this.#table.hashOf(tag, key, 0, key.length), tag, key, 0, key.length);
+    return record !== 0 && this.#table.holds(record, value, length);
   }
 
   /** A copy without free bytes between its records, to be read in place of this one. The writing thread only. */
@@ -236,10 +216,11 @@ export class NameIndex {
 
   /** Removes a key; false when it was not there. The writing thread only. */
   remove(tag: number, key: Uint8Array): boolean {
-    const hash = this.#hash(tag, key, 0, key.length);
-    const old = this.#walk(hash, tag, key, 0, key.length);
+    const space = this.#owned();
+    const hash = this.#table.hashOf(tag, key, 0, key.length);
+    const old = this.#table.walk(hash, tag, key, 0, key.length);
     if (old !== 0) {
-      this.#unlink(old, hash);
+      this.#table.unlink(old, hash, space);
     }
     return old !== 0;
   }
@@ -267,9 +248,7 @@ export class NameIndex {
     }
     words[USED] = space.used;
     words[FREE] = space.free;
-    const freed = this.#freed;
-    this.#freed = false;
-    return freed;
+    return space.takeFreed();
   }
 
   /** The writing thread only. */
@@ -284,103 +263,13 @@ export class NameIndex {
 
   /** Calls back with each name: its tag, key and value, valid only in the call. For copies and tests; the writing thread only. */
   each(visit: (tag: number, key: Uint8Array, value: Uint8Array) => void): void {
-    const words = this.#words;
-    for (let bucket = 0; bucket < words[BUCKETS]; bucket++) {
-      for (let record = words[HEADER_WORDS + bucket]; record !== 0; record = words[record >> 2]) {
-        const keyAt = record + RECORD_KEY + KEY_HEADER;
-        const key = this.bytes.subarray(keyAt, keyAt + this.bytes[keyAt - 1]);
-        const value = this.bytes.subarray(
-          words[(record >> 2) + RECORD_VALUE],
-          record + words[(record >> 2) + RECORD_SIZE],
-        );
-        visit(this.bytes[keyAt - 2], key, value);
-      }
-    }
-  }
-
-  #hash(tag: number, key: Uint8Array, start: number, end: number): number {
-    let hash = this.#seed ^ tag;
-    for (let n = start; n < end; n++) {
-      hash = Math.imul(hash ^ key[n], 0x85eb_ca6b);
-      hash ^= hash >>> 15;
-    }
-    hash = Math.imul(hash, 0xc2b2_ae35);
-    return hash ^ (hash >>> 16);
-  }
-
-  /** Word of the bucket of a hash. Linear hashing: buckets that were not split yet are found by one bit less. */
-  #bucketOf(hash: number): number {
-    const buckets = Atomics.load(this.#words, BUCKETS);
-    const half = 1 << (31 - Math.clz32(buckets));
-    const bucket = hash & (half * 2 - 1);
-    return HEADER_WORDS + (bucket < buckets ? bucket : bucket & (half - 1));
-  }
-
-  #walk(hash: number, tag: number, key: Uint8Array, start: number, end: number): number {
-    const words = this.#words;
-    let record = Atomics.load(words, this.#bucketOf(hash));
-    while (record !== 0) {
-      const at = record >> 2;
-      if (words[at + RECORD_HASH] === hash && this.#isKey(record + RECORD_KEY, tag, key, start, end)) {
-        return record;
-      }
-      record = Atomics.load(words, at);
-    }
-    return 0;
-  }
-
-  #isKey(at: number, tag: number, key: Uint8Array, start: number, end: number): boolean {
-    const { bytes } = this;
-    if (bytes[at] !== tag || bytes[at + 1] !== end - start) {
-      return false;
-    }
-    for (let n = start, own = at + KEY_HEADER; n < end; n++, own++) {
-      if (bytes[own] !== key[n]) {
-        return false;
-      }
-    }
-    return true;
-  }
-
-  /** A value has no length of its own: records of the same size that agree as far as it goes are equal. */
-  #holds(record: number, value: Uint8Array, length: number): boolean {
-    const at = this.#words[(record >> 2) + RECORD_VALUE];
-    if (IndexSpace.sizeOf(at - record + length) !== this.#words[(record >> 2) + RECORD_SIZE]) {
-      return false;
-    }
-    for (let n = 0; n < length; n++) {
-      if (this.bytes[at + n] !== value[n]) {
-        return false;
-      }
-    }
-    return true;
-  }
-
-  /** Word that points to a record. */
-  #linkTo(record: number, hash: number): number {
-    let link = this.#bucketOf(hash);
-    while (this.#words[link] !== record) {
-      link = this.#words[link] >> 2;
-    }
-    return link;
-  }
-
-  #unlink(record: number, hash: number): void {
-    Atomics.store(this.#words, this.#linkTo(record, hash), this.#words[record >> 2]);
-    this.#words[NAMES]--;
-    this.#words[WRITES] = (this.#words[WRITES] + 1) | 0;
-    this.#drop(record);
-  }
-
-  #drop(record: number): void {
-    this.#owned().give(record, this.#words[(record >> 2) + RECORD_SIZE], this.#words[EPOCH]);
-    this.#freed = true;
+    this.#table.each(visit);
   }
 
   /** A name that could not be written must not go on with what it was. */
-  #refuse(old: number, hash: number): void {
+  #refuse(old: number, hash: number, space: IndexSpace): void {
     if (old !== 0) {
-      this.#unlink(old, hash);
+      this.#table.unlink(old, hash, space);
     }
     this.#words[REFUSED]++;
     this.#mark(FLAG_FULL, true);
@@ -389,94 +278,6 @@ export class NameIndex {
   #mark(flag: number, isSet: boolean): void {
     const flags = this.#words[FLAGS];
     Atomics.store(this.#words, FLAGS, isSet ? flags | flag : flags & ~flag);
-  }
-
-  /** Splits one bucket when there is more than one name for each. */
-  #grow(): void {
-    const words = this.#words;
-    const buckets = words[BUCKETS];
-    if (words[NAMES] <= buckets || buckets >= words[MAX_BUCKETS]) {
-      return;
-    }
-    const half = 1 << (31 - Math.clz32(buckets));
-    const from = HEADER_WORDS + buckets - half;
-    Atomics.store(words, SPLITTING, 1);
-    if (Atomics.load(words, ATTACHED) === 0) {
-      this.#splitAlone(from, HEADER_WORDS + buckets, half);
-    } else {
-      this.#splitShared(from, HEADER_WORDS + buckets, half);
-    }
-    Atomics.store(words, SPLITTING, 0);
-  }
-
-  /** No other thread reads. */
-  #splitAlone(from: number, to: number, bit: number): void {
-    const words = this.#words;
-    let stay = 0;
-    let move = 0;
-    for (let record = words[from]; record !== 0; ) {
-      const next = words[record >> 2];
-      if ((words[(record >> 2) + RECORD_HASH] & bit) === 0) {
-        words[record >> 2] = stay;
-        stay = record;
-      } else {
-        words[record >> 2] = move;
-        move = record;
-      }
-      record = next;
-    }
-    words[from] = stay;
-    words[to] = move;
-    Atomics.store(words, BUCKETS, to - HEADER_WORDS + 1);
-  }
-
-  /**
-   * Names that move are copied, so that a reader finds each of them at every moment: in the old bucket until the new one can
-   * be seen, then in the new one.
-   */
-  #splitShared(from: number, to: number, bit: number): void {
-    const words = this.#words;
-    let moved = 0;
-    for (let record = words[from]; record !== 0; record = words[record >> 2]) {
-      if ((words[(record >> 2) + RECORD_HASH] & bit) !== 0) {
-        const copy = this.#copy(record);
-        if (copy === 0) {
-          this.#dropChain(moved);
-          return;
-        }
-        words[copy >> 2] = moved;
-        moved = copy;
-      }
-    }
-    Atomics.store(words, to, moved);
-    Atomics.store(words, BUCKETS, to - HEADER_WORDS + 1);
-    let link = from;
-    for (let record = words[from]; record !== 0; record = words[record >> 2]) {
-      if ((words[(record >> 2) + RECORD_HASH] & bit) === 0) {
-        link = record >> 2;
-      } else {
-        Atomics.store(words, link, words[record >> 2]);
-        this.#drop(record);
-      }
-    }
-  }
-
-  #copy(record: number): number {
-    const words = this.#words;
-    const size = words[(record >> 2) + RECORD_SIZE];
-    const copy = this.#owned().take(size);
-    if (copy !== 0) {
-      this.bytes.copyWithin(copy, record, record + size);
-      words[(copy >> 2) + RECORD_VALUE] += copy - record;
-    }
-    return copy;
-  }
-
-  /** Gives back records that nobody has seen. */
-  #dropChain(first: number): void {
-    for (let record = first; record !== 0; record = this.#words[record >> 2]) {
-      this.#drop(record);
-    }
   }
 
   #owned(): IndexSpace {
