@@ -151,3 +151,20 @@ test("metrics carry the names of controller-runtime, and health knows the contro
     [{ name: "controller/webapp", ok: true, live: false }],
   );
 });
+
+test("a dry run asks the server for everything, stores nothing, and waits for none of it", async () => {
+  server.objects.apply(app("one"));
+  await using cluster = await createController({
+    cluster: { kubeconfig: { text: server.kubeconfig() } },
+    controllers: [webapp],
+    ingest: "inline",
+    dryRun: true,
+  }).start();
+  await settled(cluster);
+  await cluster.controllers()[0].reconcile("shop/one");
+  assert.deepEqual(reconciled, ["shop/one", "shop/one"]);
+  assert.equal(writes().length, 6);
+  const name = { apiVersion: "apps/v1", kind: "Deployment", namespace: "shop", name: "one" };
+  assert.equal(server.objects.get(name), undefined);
+  assert.match(await cluster.metrics(), /fairlead_reconcile_stale_total\{controller="webapp"\} 0/);
+});

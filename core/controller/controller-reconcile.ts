@@ -10,6 +10,7 @@ import { ReconcileHost } from "../reconcile/run-host.ts";
 import type { OwnKeys } from "../reconcile/run-loop.ts";
 import type { StoreReader } from "../store/reader.ts";
 import type { Clock } from "../watch/clock.ts";
+import type { NamespaceScope } from "../watch/namespace-scope.ts";
 import { KubeGate } from "./kube-gate.ts";
 
 /** What the controllers of a cluster need of it. */
@@ -19,6 +20,8 @@ export interface ControllerReconcileParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly dryRun: boolean;
+  /** The namespaces that are followed. */
+  readonly scope: NamespaceScope | undefined;
   readonly leadership: WatchedLeadership | undefined;
   /** Undefined where every process reconciles all. */
   readonly shards: OwnKeys | undefined;
@@ -36,7 +39,7 @@ export interface ControllerReconcile {
 
 /** Makes the host of a cluster's controllers; nothing is opened before one of them reads or writes. */
 export function openControllerReconcile(parts: ControllerReconcileParts): ControllerReconcile {
-  const { access, store, clock, log, dryRun, leadership, shards, rest } = parts;
+  const { access, store, clock, log, dryRun, scope, leadership, shards, rest } = parts;
   let transport: HttpTransport | undefined;
   let client: KubeClient | undefined;
   const gate = new KubeGate({
@@ -49,7 +52,7 @@ export function openControllerReconcile(parts: ControllerReconcileParts): Contro
     log,
     clock,
   });
-  const host = new ReconcileHost({ store, clock, log, gate, dryRun, leadership, shards });
+  const host = new ReconcileHost({ store, clock, log, gate, dryRun, scope, leadership, shards });
   return {
     host,
     async stop() {

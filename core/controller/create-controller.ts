@@ -397,6 +397,7 @@ class ClusterController<Kinds extends readonly AnyKind[]> implements Controller<
       clock: this.#parts.clock ?? realClock,
       log: this.#log,
       dryRun: this.#options.dryRun === true,
+      scope: this.#options.namespaces,
       leadership: this.#election,
       shards: this.#shards,
       board: this.#plugins?.host.board,

@@ -73,13 +73,13 @@ export interface ReconcileKubes {
 
 /** What outlives a reconcile is kept here: what was written, and what the server made of it. */
 export function createReconcileKubes(options: KubeOptions): ReconcileKubes {
-  const { kinds, fieldManager, client } = options;
+  const { kinds, fieldManager, client, dryRun = false } = options;
   const shared: SharedWrites = {
     ...options,
     map: new KindMap(kinds, fieldManager, client),
     known: new KnownState(options),
   };
-  return { open: (run) => openKube({ shared, run, mode: {}, recent: new Map(), statuses: new Map() }) };
+  return { open: (run) => openKube({ shared, run, mode: { dryRun }, recent: new Map(), statuses: new Map() }) };
 }
 
 function openKube(writes: WriteRun): ReconcileKube {

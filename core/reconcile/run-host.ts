@@ -8,6 +8,7 @@ import type { Logger } from "../log.ts";
 import { LOW_PRIORITY, WorkQueue } from "../queue/work-queue.ts";
 import type { StoreReader } from "../store/reader.ts";
 import type { Clock } from "../watch/clock.ts";
+import type { NamespaceScope } from "../watch/namespace-scope.ts";
 import type { ControllerDefinition } from "./controller.ts";
 import { KeyLocks } from "./key-locks.ts";
 import { createReconcileKubes } from "./kube.ts";
@@ -41,6 +42,8 @@ export interface ReconcileHostParts {
   readonly gate: KubeGate;
   /** Whatever they write is checked by the server, but not stored. */
   readonly dryRun: boolean;
+  /** The namespaces that are followed. Default: all. */
+  readonly scope?: NamespaceScope | undefined;
   /** Undefined where nobody is elected. */
   readonly leadership: WatchedLeadership | undefined;
   /** Keys of controllers that run on every process; undefined where each process reconciles all. */
@@ -99,6 +102,8 @@ export class ReconcileHost {
       clock: this.#parts.clock,
       site: site ?? this.#ownSite(definition),
       shards: this.#parts.shards,
+      scope: this.#parts.scope,
+      dryRun: this.#parts.dryRun,
       stopped: () => this.#controllers.delete(name),
     });
     this.#controllers.set(name, hosted);
@@ -146,6 +151,8 @@ interface HostedParts {
   readonly definition: ControllerDefinition;
   readonly site: ControllerSite;
   readonly shards: OwnKeys | undefined;
+  readonly scope: NamespaceScope | undefined;
+  readonly dryRun: boolean;
   readonly clock: Clock;
   readonly locks: KeyLocks;
   readonly counts: ReconcileCounts;
@@ -227,7 +234,9 @@ class Hosted implements HostedController {
     const { definition, site, clock, locks, counts, shards } = this.#parts;
     const { store, log, leadership, after, events } = site;
     const { name: controller, fieldManager, kinds } = definition;
-    const kubes = createReconcileKubes({ controller, fieldManager, kinds, store, log, clock, client: site.kube });
+    const { scope, dryRun } = this.#parts;
+    const client = site.kube;
+    const kubes = createReconcileKubes({ controller, fieldManager, kinds, store, scope, dryRun, log, clock, client });
     this.#loop = new RunLoop({
       definition,
       store,

@@ -68,6 +68,8 @@ export interface KubeOptions {
   readonly kinds: readonly AnyKind[];
   /** The namespaces that are followed. Default: all. */
   readonly scope?: NamespaceScope | undefined;
+  /** Nothing is ever stored. Default false. */
+  readonly dryRun?: boolean;
   readonly clock: Clock;
   readonly log: Logger;
 }
