@@ -157,6 +157,32 @@ test("a controller that never ceases to write is told", async () => {
   await assert.rejects(cluster.apply(configMap("shop/one")), { code: "TESTING_NOT_SETTLED" });
 });
 
+test("a lost lease stops all writes, and the next term makes up for it", async () => {
+  const lease = { apiVersion: "coordination.k8s.io/v1", kind: "Lease", namespace: "shop", name: "notes" };
+  await using cluster = await fakeCluster({
+    controllers: [notes],
+    objects: [shop],
+    clock: START,
+    leaderElection: { namespace: "shop", lease: "notes", identity: "me" },
+  });
+  await cluster.advance("3s");
+  assert.equal(cluster.controller.isLeader, true);
+  await cluster.apply(note("one", "a"));
+  assert.notEqual(await cluster.get(mapOf("one")), undefined);
+  const now = new Date(START + 3_000).toISOString().replace("Z", "000Z");
+  await cluster.patch(lease, { spec: { holderIdentity: "other", renewTime: now, acquireTime: now } });
+  await cluster.advance("11s");
+  assert.equal(cluster.controller.isLeader, false);
+  cluster.forget();
+  await cluster.apply(note("two", "b"));
+  await assert.rejects(cluster.reconcile("shop/two"), { code: "ELECTION_LOST" });
+  assert.deepEqual(cluster.requests(), []);
+  // The other one says nothing more.
+  await cluster.advance("40s");
+  assert.equal(cluster.controller.isLeader, true);
+  assert.notEqual(await cluster.get(mapOf("two")), undefined);
+});
+
 test("without a clock there is nothing to advance", async () => {
   await using cluster = await fakeCluster({ controllers: [notes], objects: [shop] });
   await assert.rejects(cluster.advance("1s"), { code: "TESTING_NO_CLOCK" });

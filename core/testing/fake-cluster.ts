@@ -1,6 +1,7 @@
 import type { Duration } from "../api/context.ts";
 import type { WriteRequest } from "../api/hooks.ts";
 import type { AnyPlugin, Plugin } from "../api/plugin.ts";
+import type { LeaderElectionOptions } from "../controller/controller-election.ts";
 import { type Controller, controllerWith } from "../controller/create-controller.ts";
 import { milliseconds } from "../controller/duration.ts";
 import type { PluginEntry } from "../controller/plugin-entry.ts";
@@ -32,6 +33,8 @@ export interface FakeClusterOptions {
   readonly cluster?: ClusterSource | undefined;
   /** Time of the controllers stands still, from here on, until `advance` moves it. Default: the machine's clock. */
   readonly clock?: Date | number;
+  /** Controllers run while this process leads by a Lease, which a test can take away: see `ControllerOptions`. Default: always. */
+  readonly leaderElection?: LeaderElectionOptions;
   /** False: nothing runs before `start`. Default true. */
   readonly start?: boolean;
   /** What becomes of Deployments: their pods are ready at once, or never. Default "ready". Not on a real API server. */
@@ -311,6 +314,7 @@ class RunningCluster implements FakeCluster {
           cluster: source,
           controllers: options.controllers ?? [],
           plugins: [this.#recorder(), ...(options.plugins ?? [])],
+          leaderElection: options.leaderElection,
           ingest: "inline",
           auditEveryMs: 0,
           log: this.#log,
