@@ -47,6 +47,8 @@ const BAD: readonly (readonly [options: unknown, path: string])[] = [
   [{ lisen: ":53" }, ""],
   [{ listen: "localhost:53" }, "listen"],
   [{ listen: "0.0.0.0" }, "listen"],
+  [{ reverse: ["0.0.0.0/1", "128.0.0.0/1", "fd00::/8"] }, "reverse"],
+  [{ reverse: ["::ffff:10.0.0.0/104"] }, "reverse"],
   [{ listen: "0.0.0.0:70000" }, "listen"],
   [{ listen: "[0.0.0.0]:53" }, "listen"],
   [{ listen: [] }, "listen"],

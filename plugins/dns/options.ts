@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { z } from "zod";
 import { parseCidr, parseListen } from "./address.ts";
 import type { AclOptions, CacheOptions, DnsSettings, ForwardRoute, ListenAddress } from "./settings.ts";
+import { reverseZones } from "./zone-plan.ts";
 
 const MIB = 1024 * 1024;
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000 };
@@ -191,7 +192,7 @@ const Written = z.strictObject({
     .describe("Other processes of the same user may answer on the same ports, as when one is to take over."),
   zone: domain.default("cluster.local").describe("The cluster's domain."),
   reverse: z
-    .union([z.literal("auto"), z.array(cidr)])
+    .union([z.literal("auto"), z.array(cidr).superRefine(checkReverse)])
     .default("auto")
     .describe("Networks whose addresses are ours to name; auto: all."),
   ttl: seconds(3600, 5).describe("Seconds that answers may be kept."),
@@ -298,6 +299,15 @@ function aliasName() {
       (text) => isDomain(text.replace(/^\*\./, "")),
       'expected a domain name such as "db.example.org", or "*.example.org" for every name right under it',
     );
+}
+
+/** Networks become zones of whole labels, of which there must not be too many. */
+function checkReverse(networks: readonly string[], context: z.RefinementCtx): void {
+  try {
+    reverseZones(networks);
+  } catch (error) {
+    context.addIssue({ code: "custom", message: error instanceof Error ? error.message : String(error) });
+  }
 }
 
 function lowerKeys<Value>(given: Readonly<Record<string, Value>>): Record<string, Value> {
