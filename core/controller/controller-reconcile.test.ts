@@ -4,7 +4,7 @@ import { z } from "zod";
 import { deployments, services } from "../kinds/index.ts";
 import { apply, condition, controller, defineResource } from "../reconcile/index.ts";
 import { type ApiServer, createApiServer } from "../testing/api-server.ts";
-import { type Controller, createController } from "./create-controller.ts";
+import { type Controller, type ControllerOptions, createController } from "./create-controller.ts";
 
 const WebApp = defineResource({
   group: "apps.example.org",
@@ -82,11 +82,12 @@ const writes = () =>
     .filter(({ method, path }) => method !== "GET" && !path.includes("/events"))
     .map(({ method, path }) => `${method} ${path}`);
 
-const start = () =>
+const start = (more: Partial<ControllerOptions> = {}) =>
   createController({
     cluster: { kubeconfig: { text: server.kubeconfig() } },
     controllers: [webapp],
     ingest: "inline",
+    ...more,
   }).start();
 
 test("the example of the guide converges, once for each object, heals its children and is quiet then", async () => {
@@ -167,4 +168,54 @@ test("a dry run asks the server for everything, stores nothing, and waits for no
   const name = { apiVersion: "apps/v1", kind: "Deployment", namespace: "shop", name: "one" };
   assert.equal(server.objects.get(name), undefined);
   assert.match(await cluster.metrics(), /fairlead_reconcile_stale_total\{controller="webapp"\} 0/);
+});
+
+test("of two processes the one that leads reconciles; the other one takes over from its warm cache, without a list", async () => {
+  server.objects.apply(app("one"));
+  const leaderElection = (identity: string) => ({
+    lease: "webapp",
+    namespace: "shop",
+    identity,
+    leaseDurationMs: 6000,
+    renewDeadlineMs: 4000,
+    retryPeriodMs: 50,
+  });
+  const until = async (isSo: () => boolean): Promise<void> => {
+    while (!isSo()) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  const first = await start({ leaderElection: leaderElection("first") });
+  await until(() => reconciled.length === 1);
+  await using second = await start({ leaderElection: leaderElection("second") });
+  await settled(first);
+  assert.deepEqual([first.isLeader, second.isLeader, reconciled.length], [true, false, 1]);
+  await assert.rejects(second.controllers()[0].reconcile("shop/one"), { code: "ELECTION_NOT_LEADER" });
+  const lists = (): number => server.requests.count({ verb: "list" }) + server.requests.count({ verb: "watch" });
+  const before = lists();
+  const written = writes().filter((line) => !line.includes("leases")).length;
+  await first.stop();
+  await until(() => second.isLeader && reconciled.length === 2);
+  await settled(second);
+  assert.deepEqual([lists(), writes().filter((line) => !line.includes("leases")).length], [before, written]);
+  server.objects.apply(app("two"));
+  await until(() => reconciled.includes("shop/two"));
+});
+
+test("a resource whose definition is not there yet is reconciled when it is", async () => {
+  server.objects.delete({
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    name: "webapps.apps.example.org",
+  });
+  await using cluster = await start({ retry: { notServedMs: 20 } });
+  assert.deepEqual([cluster.controllers()[0].isIdle, reconciled], [false, []]);
+  const { ready, checks } = await cluster.health();
+  assert.deepEqual([ready, checks.find(({ name }) => name === "controller/webapp")?.ok], [false, false]);
+  server.objects.apply(WebApp.crd() as Parameters<ApiServer["objects"]["apply"]>[0]);
+  server.objects.apply(app("late"));
+  while (reconciled.length === 0) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.deepEqual(reconciled, ["shop/late"]);
 });
