@@ -1,4 +1,5 @@
-import { createElection, type Election, type ElectionFigures } from "../election/election.ts";
+import { createElection } from "../election/election.ts";
+import type { Election, ElectionFigures } from "../election/election-options.ts";
 import { freshIdentity } from "../election/identity.ts";
 import type { Term, WatchedLeadership } from "../election/leadership.ts";
 import { recordLeaseEvent } from "../election/lease-events.ts";

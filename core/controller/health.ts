@@ -1,4 +1,4 @@
-import type { ElectionFigures } from "../election/election.ts";
+import type { ElectionFigures } from "../election/election-options.ts";
 import type { ShardFigures } from "../election/shards.ts";
 import { messageOf } from "../errors.ts";
 import type { HookAsk } from "../hooks/hook-board.ts";

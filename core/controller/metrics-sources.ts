@@ -1,5 +1,5 @@
 import type { ThreadFigures } from "../../sandbox/thread.ts";
-import type { ElectionFigures } from "../election/election.ts";
+import type { ElectionFigures } from "../election/election-options.ts";
 import type { ShardFigures } from "../election/shards.ts";
 import type { HookAsk } from "../hooks/hook-board.ts";
 import type { HookFigure } from "../hooks/tap-meter.ts";

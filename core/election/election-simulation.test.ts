@@ -3,7 +3,8 @@ import { suite, test } from "node:test";
 import fc from "fast-check";
 import { silentLogger } from "../log.ts";
 import { ManualClock, settle } from "../watch/manual-clock.test-support.ts";
-import { createElection, type Election } from "./election.ts";
+import { createElection } from "./election.ts";
+import type { Election } from "./election-options.ts";
 import type { Term } from "./leadership.ts";
 import { LeaseServer, Machine } from "./lease-server.test-support.ts";
 

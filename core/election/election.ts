@@ -1,89 +1,20 @@
 import { codeOf, FairleadError, messageOf } from "../errors.ts";
-import type { KubeClient, KubeObject, ResourceName } from "../kube/client.ts";
-import type { Logger } from "../log.ts";
-import { type Clock, TimerSet } from "../watch/clock.ts";
-import type { Leadership, Term } from "./leadership.ts";
-import {
-  imprintOf,
-  LEASE_VERSION,
-  type LeaseName,
-  type LeaseRecord,
-  microTime,
-  readRecord,
-  specOf,
-  versionOf,
-} from "./lease-record.ts";
+import type { KubeObject, ResourceName } from "../kube/client.ts";
+import { TimerSet } from "../watch/clock.ts";
+import type { Election, ElectionFigures, ElectionOptions } from "./election-options.ts";
+import type { Term } from "./leadership.ts";
+import { LEASE_VERSION, type LeaseRecord, microTime, readRecord, specOf } from "./lease-record.ts";
+import { releaseLease } from "./lease-release.ts";
+import { LeaseSight } from "./lease-sight.ts";
 import {
   badElection,
   type CompleteTimes,
   completeTimes,
-  type ElectionTimes,
   identityProblem,
   JITTER_FACTOR,
   nameProblem,
 } from "./settings.ts";
 import { LiveTerm } from "./term.ts";
-
-/** The verbs that an election needs. The client should not try again by itself: the election does, and knows until when. */
-export type LeaseClient = Pick<KubeClient, "get" | "create" | "update">;
-
-/** How to take part in an election. */
-export interface ElectionOptions extends ElectionTimes {
-  readonly client: LeaseClient;
-  readonly lease: LeaseName;
-  /** Another one in each process: two that share one could not tell who leads, and wait for each other. */
-  readonly identity: string;
-  readonly clock: Clock;
-  readonly log: Logger;
-  /** 0 to 1. Default `Math.random`. */
-  readonly random?: () => number;
-  /** This process leads from now on, until the signal of the term aborts. What it throws is logged. */
-  readonly onLeading: (term: Term) => void | Promise<void>;
-  /**
-   * This process does not lead any more. It is no candidate again, and `stop` does not give the lease away, before this has
-   * resolved; others take the lease `leaseDurationMs - renewDeadlineMs` after a loss. What it throws is logged.
-   */
-  readonly onFollowing: () => void | Promise<void>;
-  /** Tells of the Lease: "became leader", "stopped leading". Must not throw. Default: nobody is told. */
-  readonly onEvent?: (lease: KubeObject, what: string) => void;
-  /** A request took too long: the connection may be dead. Default: nothing is done. */
-  readonly onSilence?: () => void;
-}
-
-/** What an election has done, for metrics and health. */
-export interface ElectionFigures {
-  readonly lease: LeaseName;
-  readonly identity: string;
-  readonly isLeader: boolean;
-  /** Who held the lease when it was last seen. */
-  readonly leader: string;
-  /** Terms of this process so far. */
-  readonly terms: number;
-  /** Terms that ended by a loss. */
-  readonly lost: number;
-  /** Renewals that had to read the Lease first. */
-  readonly slowPaths: number;
-  /** Writes and other work that was refused because this process did not lead. */
-  readonly refused: number;
-  /** Tries in a row that failed at the API server; another holder is no failure. */
-  readonly failures: number;
-  /** Milliseconds since the Lease was last read or written, or since the start. */
-  readonly silentMs: number;
-  /** What the last try failed with, while `failures` is not 0. */
-  readonly problem: { readonly code: string; readonly message: string } | undefined;
-}
-
-/** One candidate in an election. */
-export interface Election extends Leadership {
-  /** Becomes a candidate. Never throws: what fails is logged and tried again. */
-  start(): void;
-  /**
-   * Is no candidate any more. Ends the term, waits for `onFollowing`, and gives the lease away (`release`, default true), so
-   * that another one need not wait for its end. Never rejects; takes at most the renew deadline beside `onFollowing`.
-   */
-  stop(options?: { readonly release?: boolean }): Promise<void>;
-  figures(): ElectionFigures;
-}
 
 /** Prepares a candidate. Throws ELECTION_BAD_OPTION. */
 export function createElection(options: ElectionOptions): Election {
@@ -101,8 +32,6 @@ export function createElection(options: ElectionOptions): Election {
   return new LeaseElection(options, completeTimes(options));
 }
 
-/** Tries whose fate is not known: so many of their times are remembered, to recognize them in the Lease. */
-const MAX_UNCERTAIN = 64;
 /** Candidates that see a lease end come within this part of the retry period. */
 const END_SPREAD = 0.25;
 
@@ -115,13 +44,7 @@ class LeaseElection implements Election {
   readonly #timers: TimerSet<"try" | "deadline">;
   readonly #random: () => number;
   readonly #stopping = new AbortController();
-  /** Times of renewal that this process wrote, or tried to: a record with another one is not ours. */
-  readonly #written = new Set<string>();
-  /** The Lease as it was last seen or written. */
-  #lease: KubeObject | undefined;
-  #record: LeaseRecord | undefined;
-  #imprint = "";
-  #observedAtMs = Number.NEGATIVE_INFINITY;
+  readonly #sight: LeaseSight;
   #term: LiveTerm | undefined;
   /** Why there is no term. */
   #lastLoss: unknown;
@@ -146,6 +69,7 @@ class LeaseElection implements Election {
     this.#times = times;
     this.#target = { apiVersion: LEASE_VERSION, plural: "leases", namespace, name };
     this.#describe = `${namespace}/${name}`;
+    this.#sight = new LeaseSight(options.clock, options.identity);
     this.#timers = new TimerSet(options.clock);
     this.#random = options.random ?? Math.random;
     this.#contactAtMs = options.clock.now();
@@ -157,7 +81,7 @@ class LeaseElection implements Election {
   }
 
   get leader(): string {
-    return this.#record?.holder ?? "";
+    return this.#sight.holder;
   }
 
   term(): Term {
@@ -217,8 +141,11 @@ class LeaseElection implements Election {
     this.#endTerm("it was stopped");
     await this.#settling;
     await this.#trying;
-    if (release && this.#written.size > 0) {
-      await this.#release();
+    if (release && this.#sight.hasWritten) {
+      const { client, clock, log } = this.#options;
+      const isOurs = (record: LeaseRecord): boolean => this.#sight.isOurs(record);
+      const limits = { timeoutMs: this.#requestMs(), deadlineMs: this.#times.renewDeadlineMs };
+      await releaseLease({ client, clock, log, isOurs, target: this.#target, ...limits });
     }
   }
 
@@ -251,7 +178,8 @@ class LeaseElection implements Election {
   }
 
   async #acquireOrRenew(signal: AbortSignal): Promise<void> {
-    if (this.#term !== undefined && this.#lease !== undefined && (await this.#renewedAtOnce(this.#lease, signal))) {
+    const { lease } = this.#sight;
+    if (this.#term !== undefined && lease !== undefined && (await this.#renewedAtOnce(lease, signal))) {
       return;
     }
     const seen = await this.#read(signal);
@@ -260,7 +188,7 @@ class LeaseElection implements Election {
       return;
     }
     const record = readRecord(seen);
-    if (this.#isOurs(record)) {
+    if (this.#sight.isOurs(record)) {
       this.#slowPaths += Number(this.#term !== undefined);
       await this.#write(
         seen,
@@ -273,7 +201,7 @@ class LeaseElection implements Election {
       this.#lose(`"${record.holder}" holds the lease`);
       return;
     }
-    if (record.holder !== "" && this.#isHeld()) {
+    if (record.holder !== "" && this.#sight.isHeld()) {
       return;
     }
     await this.#write(seen, { ...this.#freshRecord(), transitions: record.transitions + 1 }, signal);
@@ -298,7 +226,7 @@ class LeaseElection implements Election {
     try {
       const lease = await this.#options.client.get(this.#target, { signal, timeoutMs: this.#requestMs() });
       this.#contact();
-      this.#observe(lease);
+      this.#sight.observe(lease);
       return lease;
     } catch (error) {
       if (codeOf(error) === "KUBE_NOT_FOUND") {
@@ -310,7 +238,7 @@ class LeaseElection implements Election {
   }
 
   async #create(signal: AbortSignal): Promise<void> {
-    if (this.#term === undefined && this.#record !== undefined && !this.#isOurs(this.#record) && this.#isHeld()) {
+    if (this.#term === undefined && this.#sight.isHeldByAnother()) {
       return; // deleted under a leader that has not noticed yet: it has the time that it was promised
     }
     const { apiVersion, plural, namespace, name } = this.#target;
@@ -347,12 +275,11 @@ class LeaseElection implements Election {
     // The lease runs from before the request: whoever sees the record sees it later.
     const atMs = clock.now();
     const atWallMs = clock.wallNow();
-    this.#remember(record.renewTime);
+    this.#sight.sending(record.renewTime);
     const written = await send({ ...lease, spec: specOf(record) }, { signal, timeoutMs: this.#requestMs() });
     this.#contact();
-    this.#written.clear();
-    this.#remember(record.renewTime);
-    this.#observe(written, atMs);
+    this.#sight.sent(record.renewTime);
+    this.#sight.observe(written, atMs);
     if (signal.aborted) {
       return; // written too late: the Lease is ours for a while, but the term is over
     }
@@ -375,42 +302,8 @@ class LeaseElection implements Election {
     };
   }
 
-  #observe(lease: KubeObject, atMs = this.#options.clock.now()): void {
-    const imprint = imprintOf(lease);
-    if (imprint !== this.#imprint) {
-      this.#imprint = imprint;
-      this.#observedAtMs = atMs;
-    }
-    this.#lease = versionOf(lease) === "" ? undefined : lease;
-    this.#record = readRecord(lease);
-  }
-
-  /** True for a record that this very process wrote: one of another process of the same identity is not ours. */
-  #isOurs(record: LeaseRecord): boolean {
-    return record.holder === this.identity && this.#written.has(record.renewTime);
-  }
-
-  #remember(renewTime: string): void {
-    this.#written.add(renewTime);
-    if (this.#written.size > MAX_UNCERTAIN) {
-      // The first is that of the last success; those after it are of no more use the older they are.
-      const [, oldest] = this.#written;
-      this.#written.delete(oldest);
-    }
-  }
-
-  /** Milliseconds until the lease that was last seen ends; its own times do not count, only when we saw it change. */
-  #heldForMs(): number {
-    const durationMs = (this.#record?.durationSeconds ?? 0) * 1000;
-    return this.#observedAtMs + durationMs - this.#options.clock.now();
-  }
-
-  #isHeld(): boolean {
-    return this.#record !== undefined && this.#record.holder !== "" && this.#heldForMs() > 0;
-  }
-
   #lead(atMs: number, atWallMs: number): void {
-    const { clock, log, onLeading, onEvent } = this.#options;
+    const { clock, log, onLeading } = this.#options;
     const { renewDeadlineMs } = this.#times;
     const parts = {
       number: this.#terms + 1,
@@ -426,9 +319,7 @@ class LeaseElection implements Election {
     this.#terms = term.number;
     this.#term = term;
     log.info({ lease: this.#describe, identity: this.identity, term: term.number }, "leading");
-    if (this.#lease !== undefined) {
-      onEvent?.(this.#lease, "became leader");
-    }
+    this.#tellEvent("became leader");
     void this.#tell("leading", () => onLeading(term));
   }
 
@@ -461,15 +352,20 @@ class LeaseElection implements Election {
     if (term === undefined) {
       return;
     }
-    const { onFollowing, onEvent } = this.#options;
+    const { onFollowing } = this.#options;
     this.#term = undefined;
     this.#timers.stop("deadline");
     term.end(why);
     this.#lastLoss = term.signal.reason;
-    if (this.#lease !== undefined) {
-      onEvent?.(this.#lease, "stopped leading");
-    }
+    this.#tellEvent("stopped leading");
     this.#settling = this.#tell("following", onFollowing);
+  }
+
+  #tellEvent(what: string): void {
+    const { lease } = this.#sight;
+    if (lease !== undefined) {
+      this.#options.onEvent?.(lease, what);
+    }
   }
 
   async #tell(what: string, callback: () => void | Promise<void>): Promise<void> {
@@ -531,56 +427,12 @@ class LeaseElection implements Election {
       return retryPeriodMs;
     }
     const spread = retryPeriodMs * (1 + this.#random() * JITTER_FACTOR);
-    const heldForMs = this.#heldForMs();
+    const heldForMs = this.#sight.heldForMs();
     return heldForMs > 0 ? Math.min(spread, heldForMs + this.#random() * retryPeriodMs * END_SPREAD) : spread;
   }
 
   #requestMs(): number {
     const halfMs = this.#times.renewDeadlineMs / 2;
     return Math.max(1, this.#term === undefined ? halfMs : Math.min(halfMs, this.#term.leftMs()));
-  }
-
-  /** Gives the lease away, as client-go does: no holder, one second. Never rejects. */
-  async #release(): Promise<void> {
-    const { clock, client, log } = this.#options;
-    const giveUp = new AbortController();
-    const timer = clock.setTimer(this.#times.renewDeadlineMs, () => giveUp.abort());
-    const { signal } = giveUp;
-    try {
-      for (;;) {
-        const lease = await client.get(this.#target, { signal, timeoutMs: this.#requestMs() });
-        const record = readRecord(lease);
-        if (!this.#isOurs(record)) {
-          return;
-        }
-        const now = microTime(clock.wallNow());
-        const free = {
-          holder: "",
-          durationSeconds: 1,
-          acquireTime: now,
-          renewTime: now,
-          transitions: record.transitions,
-        };
-        try {
-          await client.update(this.#target, { ...lease, spec: specOf(free) }, { signal, timeoutMs: this.#requestMs() });
-          log.info({ lease: this.#describe, identity: this.identity }, "lease released");
-          return;
-        } catch (error) {
-          signal.throwIfAborted();
-          if (codeOf(error) !== "KUBE_CONFLICT") {
-            throw error;
-          }
-        }
-      }
-    } catch (error) {
-      if (codeOf(error) !== "KUBE_NOT_FOUND") {
-        log.warn(
-          { lease: this.#describe, code: codeOf(error), detail: messageOf(error) },
-          "lease not released; others wait until it ends",
-        );
-      }
-    } finally {
-      timer.clear();
-    }
   }
 }
