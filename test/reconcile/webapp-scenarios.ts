@@ -53,6 +53,7 @@ export const WEBAPP_SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "it is available once its pods are ready",
+    needsPods: true,
     objects: [...GROUND, webApp("cart")],
     steps: [],
     check: async (cluster) => {

@@ -11,6 +11,8 @@ export interface Scenario {
   readonly objects?: readonly ObjectInput[];
   /** Changes of the cluster, one after the other; the controller may be killed and started again between any two. */
   readonly steps: readonly ((cluster: FakeCluster) => Promise<unknown>)[];
+  /** Pods must get ready, which takes nodes. Default false. */
+  readonly needsPods?: boolean;
   /** Looks at the end state. */
   readonly check: (cluster: FakeCluster) => Promise<void>;
 }
