@@ -12,6 +12,8 @@ const EXPIRE = 86_400;
 const VERSION_TTL = 28_800;
 const NS_DNS = Uint8Array.of(2, 110, 115, 3, 100, 110, 115);
 const HOSTMASTER = Uint8Array.of(10, ...Buffer.from("hostmaster"));
+const SERVICE_IS: Uint8Array = Buffer.from("service=");
+const NAMESPACE_IS: Uint8Array = Buffer.from("namespace=");
 const VERSION = Uint8Array.of(5, ...Buffer.from("1.1.0"));
 /** Writes the records of values of the index into a reply. One for a thread; allocates nothing. */
 export class RecordPrinter {
@@ -112,27 +114,52 @@ export class RecordPrinter {
     }
   }
 
-  /** TXT records of the best names of an address; gives how many have strings. */
-  pointerTexts(value: number): number {
+  /** TXT records of all that an address is: what is known of pods and nodes, service and namespace of the others. */
+  pointerTexts(value: number): void {
     const { values } = this;
     let at = value + 2;
-    let found = 0;
-    const rank = values[at];
-    for (let n = 0; n < values[value + 1] && values[at] === rank; n++) {
-      at += 3 + values[at + 2];
-      found += this.text(at);
-      at += 1 + values[at];
+    for (let n = values[value + 1]; n > 0; n--) {
+      const rank = values[at];
+      const labels = at + 3;
+      const facts = labels + values[at + 2];
+      if (rank === RANK.service || rank === RANK.endpoint) {
+        this.#serviceText(rank === RANK.service ? labels : labels + 1 + values[labels]);
+      } else {
+        this.text(facts);
+      }
+      at = facts + 1 + values[facts];
     }
-    return found;
   }
 
-  /** A TXT record of strings that follow their length; gives 0 when there are none. */
-  text(at: number): number {
+  /** "service=" and "namespace=" with the two labels at `at`. */
+  #serviceText(at: number): void {
+    const { values } = this;
+    const reply = this.#reply;
+    const namespace = at + 1 + values[at];
+    const length = 2 + SERVICE_IS.length + values[at] + NAMESPACE_IS.length + values[namespace];
+    if (!reply.hasRoom(RECORD_HEAD + length)) {
+      reply.isCut = true;
+      return;
+    }
+    reply.head(QUESTION_NAME, TYPE.txt, this.#ttl, length);
+    this.#fact(SERVICE_IS, at);
+    this.#fact(NAMESPACE_IS, namespace);
+    reply.answers++;
+  }
+
+  #fact(name: Uint8Array, label: number): void {
+    const size = this.values[label];
+    this.#reply.out[this.#reply.at++] = name.length + size;
+    this.#reply.bytes(name, 0, name.length);
+    this.#reply.bytes(this.values, label + 1, label + 1 + size);
+  }
+
+  /** A TXT record of strings that follow their length; none when there are none. */
+  text(at: number): void {
     const size = this.values[at];
     if (size > 0) {
       this.answer(QUESTION_NAME, TYPE.txt, this.values, at + 1, size);
     }
-    return size > 0 ? 1 : 0;
   }
 
   /** The version of the scheme. */

@@ -304,6 +304,12 @@ test("with ptr: pods an address leads to its pod, service or node, and says whic
     },
     {
       kind: "Pod",
+      metadata: { name: "cart-2", namespace: "shop" },
+      spec: { nodeName: "node-2" },
+      status: { podIPs: [{ ip: "172.20.0.1" }] },
+    },
+    {
+      kind: "Pod",
       metadata: { name: "agent", namespace: "shop" },
       spec: { nodeName: "node-1", hostNetwork: true },
       status: { podIPs: [{ ip: "192.0.2.10" }] },
@@ -328,12 +334,18 @@ test("with ptr: pods an address leads to its pod, service or node, and says whic
   assert.deepEqual(ask(one, "1.0.1.10.in-addr.arpa", "TXT").an, [
     "1.0.1.10.in-addr.arpa 5 TXT pod=cart-1|namespace=shop|node=node-1",
   ]);
+  const texts = (name: string): readonly string[] =>
+    ask(one, `${name}.in-addr.arpa`, "TXT").an.map((text) => text.replace(/^.* TXT /, ""));
+  assert.deepEqual(texts("1.0.0.10"), ["service=cart|namespace=shop"]);
+  assert.deepEqual(texts("1.0.20.172"), ["service=cart|namespace=shop", "pod=cart-2|namespace=shop|node=node-2"]);
+  assert.deepEqual(texts("10.2.0.192"), ["node=node-1.example.org"]);
   assert.deepEqual(ask(one, "node-1.example.org.node.cluster.local", "A").an, [
     "node-1.example.org.node.cluster.local 5 A 192.0.2.10",
   ]);
   assert.deepEqual([ask(one, "node.cluster.local", "A").an, one.rcode], [[], 0]);
   const without = responder({ objects });
   assert.deepEqual([ask(without, "1.0.1.10.in-addr.arpa", "PTR").an, without.rcode], [[], 3]);
+  assert.deepEqual([ask(without, "1.0.0.10.in-addr.arpa", "TXT").an, without.rcode], [[], 0]);
   assert.deepEqual([ask(without, "node.cluster.local", "A").an, without.rcode], [[], 3]);
 });
 

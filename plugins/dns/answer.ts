@@ -253,7 +253,7 @@ export class Responder {
   #pointers(type: number): void {
     if (type === TYPE.ptr) {
       this.#printer.pointers(this.#lookup.value, this.#zone.wire);
-    } else if (type === TYPE.txt) {
+    } else if (type === TYPE.txt && this.#options.zone.ptr === "pods") {
       this.#printer.pointerTexts(this.#lookup.value);
     }
   }
