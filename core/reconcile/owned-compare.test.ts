@@ -215,3 +215,13 @@ test("long texts, and those of secrets, are compared by their digest", () => {
   );
   assert.equal(ownedDifferences(owned, { data: { a: 1, b: "short" } }).length, 1);
 });
+
+test("defaults that the server gives inside of atomic values are known where they belong", () => {
+  const owned = { "f:fieldRef": [{ fieldPath: "a", apiVersion: "v1" }], "f:ports": [[{ port: 1, protocol: "TCP" }]] };
+  assert.deepEqual(ownedDifferences(owned, { fieldRef: { fieldPath: "a" }, ports: [{ port: 1 }] }), []);
+  const other = { "f:fieldRef": [{ fieldPath: "a", apiVersion: "v2" }], "f:ports": [[{ port: 1, protocol: "UDP" }]] };
+  assert.deepEqual(
+    ownedDifferences(other, { fieldRef: { fieldPath: "a" }, ports: [{ port: 1 }] }).map(({ path }) => path),
+    [".fieldRef.apiVersion", ".ports[0].protocol"],
+  );
+});

@@ -18,6 +18,13 @@ export type Wanted = Readonly<Record<string, unknown>>;
 const JOIN = "\u0001";
 /** Nobody reads more of them; enough for a message. */
 const MOST = 20;
+/** What the server completes inside of values that are applied as a whole. Others are learned from its answers. */
+const DEFAULTS: readonly (readonly [at: RegExp, key: string, value: unknown])[] = [
+  [/\bfieldRef$/, "apiVersion", "v1"],
+  [/\bresourceFieldRef$/, "divisor", "0"],
+  [/\bports\[\d+\]$/, "protocol", "TCP"],
+  [/\bserviceAccountToken$/, "expirationSeconds", 3600],
+];
 /** Below these the server writes quantities in its own way: "1000m" as "1". */
 const QUANTITIES: ReadonlySet<string> = new Set([
   "limits",
@@ -193,6 +200,10 @@ function compareLeaf(
   compareValue(live, wanted, path, isQuantity, found);
 }
 
+function isDefault(path: string, key: string, value: unknown): boolean {
+  return DEFAULTS.some(([at, name, usual]) => name === key && usual === value && at.test(path));
+}
+
 /** What the server leaves out of built-in kinds. */
 function isZero(value: unknown): boolean {
   return value === "" || value === 0 || value === false;
@@ -214,7 +225,8 @@ function compareValue(live: unknown, wanted: unknown, path: string, isQuantity: 
   }
   for (const key of new Set([...Object.keys(live), ...Object.keys(wanted)])) {
     const [is, should] = [live[key] ?? undefined, wanted[key]];
-    if (is !== undefined || !(isEmpty(should) || isZero(should))) {
+    const isLeftOut = is === undefined && (isEmpty(should) || isZero(should));
+    if (!isLeftOut && !(should === undefined && isDefault(path, key, is))) {
       compareValue(is, should, `${path}.${key}`, isQuantity || QUANTITIES.has(key), found);
     }
   }

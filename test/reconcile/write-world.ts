@@ -4,6 +4,7 @@ import { customResourceDefinitions } from "../../core/kinds/apiextensions.ts";
 import { deployments } from "../../core/kinds/apps.ts";
 import { configMaps, secrets, services } from "../../core/kinds/core.ts";
 import { defineCustomKind } from "../../core/kinds/custom.ts";
+import { type AnyKind, declare } from "../../core/kinds/kind.ts";
 import type { ClusterSource } from "../../core/kube/access.ts";
 import type { KubeClient, KubeObject } from "../../core/kube/client.ts";
 import { createKubeClient } from "../../core/kube/client.ts";
@@ -14,6 +15,7 @@ import { createReconcileKubes, type ReconcileKube } from "../../core/reconcile/k
 import type { OwnWrite } from "../../core/reconcile/own-write.ts";
 import { ownedKind } from "../../core/reconcile/owned-kind.ts";
 import { realClock } from "../../core/watch/clock.ts";
+import { childKinds } from "./child-kinds.ts";
 import { GADGETS } from "./write-objects.ts";
 
 /** The field manager of the cases. */
@@ -34,6 +36,13 @@ const KINDS = [
     keep: "slim",
   }),
 ];
+
+/** Every kind of children that operators make, as a custom resource is followed. */
+const CHILD_KINDS = childKinds.map(({ apiVersion, kind, plural }) => {
+  const [group, version] = apiVersion.includes("/") ? apiVersion.split("/") : ["", apiVersion];
+  const fields = { apiVersion, kind, plural, name: `${plural}.${group || version}`, namespaced: true, fields: {} };
+  return ownedKind(declare({ ...fields, indexes: {} }, false), [], MANAGER);
+});
 
 const LIMIT_MS = 10_000;
 
@@ -75,6 +84,8 @@ export interface WriteWorld {
   readonly other: KubeClient;
   /** A process with an empty memory, its caches complete. */
   start(): Promise<WriteProcess>;
+  /** The same over all kinds of `child-kinds.ts`. */
+  startChildren(): Promise<WriteProcess>;
 }
 
 /** Connects to a server; `close` when it is over. */
@@ -87,7 +98,13 @@ export async function writeWorld(cluster: ClusterSource): Promise<WriteWorld & {
     GADGETS,
   );
   await untilServed(other);
-  return { other, start: () => startProcess(cluster, createKubeClient(transport)), close: () => transport.close() };
+  const client = createKubeClient(transport);
+  return {
+    other,
+    start: () => startProcess(cluster, client, KINDS),
+    startChildren: () => startProcess(cluster, client, CHILD_KINDS),
+    close: () => transport.close(),
+  };
 }
 
 async function untilServed(client: KubeClient): Promise<void> {
@@ -105,8 +122,12 @@ async function untilServed(client: KubeClient): Promise<void> {
   }
 }
 
-async function startProcess(cluster: ClusterSource, client: KubeClient): Promise<WriteProcess> {
-  const controller = await createController({ cluster, kinds: KINDS, ingest: "inline" }).start();
+async function startProcess(
+  cluster: ClusterSource,
+  client: KubeClient,
+  kinds: readonly AnyKind[],
+): Promise<WriteProcess> {
+  const controller = await createController({ cluster, kinds, ingest: "inline" }).start();
   const sent: string[] = [];
   const told: OwnWrite[] = [];
   const { store } = controller;
@@ -115,7 +136,7 @@ async function startProcess(cluster: ClusterSource, client: KubeClient): Promise
     fieldManager: MANAGER,
     client: counted(client, sent),
     store,
-    kinds: KINDS,
+    kinds,
     clock: realClock,
     log: silentLogger,
   });
@@ -134,14 +155,14 @@ async function startProcess(cluster: ClusterSource, client: KubeClient): Promise
     fence: undefined,
     seen: ({ apiVersion, kind, metadata = {} }) =>
       until(() => {
-        const name = KINDS.find((one) => one.apiVersion === apiVersion && one.kind === kind)?.name ?? "";
+        const name = kinds.find((one) => one.apiVersion === apiVersion && one.kind === kind)?.name ?? "";
         const key = `${metadata.namespace}/${metadata.name}`;
         const version = store.read((view) => view.kind(name).get(key)?.metadata.resourceVersion);
         return version === metadata.resourceVersion;
       }),
     gone: (apiVersion, kind, key) =>
       until(() => {
-        const name = KINDS.find((one) => one.apiVersion === apiVersion && one.kind === kind)?.name ?? "";
+        const name = kinds.find((one) => one.apiVersion === apiVersion && one.kind === kind)?.name ?? "";
         return store.read((view) => !view.kind(name).has(key));
       }),
     // The cases store nothing else there.

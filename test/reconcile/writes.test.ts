@@ -1,14 +1,20 @@
 import { after, before, describe, test } from "node:test";
 import { createApiServer } from "../../core/testing/index.ts";
 import { startCluster, whyNoCluster } from "../cluster/cluster.ts";
-import { applyCases } from "./apply-cases.ts";
+import { applyCases, type WriteCase } from "./apply-cases.ts";
+import { childCases } from "./child-cases.ts";
 import { editCases } from "./edit-cases.ts";
 import { type WriteWorld, writeWorld } from "./write-world.ts";
 
 const CASES = [...applyCases, ...editCases];
 
 /** The same promises on every server. */
-function casesOn(server: string, start: () => Promise<WriteWorld & AsyncDisposable>, skip: string | undefined): void {
+function casesOn(
+  server: string,
+  start: () => Promise<WriteWorld & AsyncDisposable>,
+  skip: string | undefined,
+  more: readonly WriteCase[] = [],
+): void {
   describe(`writes of reconcilers on ${server}`, { skip: skip ?? false, concurrency: false }, () => {
     let world: WriteWorld & AsyncDisposable;
 
@@ -18,7 +24,7 @@ function casesOn(server: string, start: () => Promise<WriteWorld & AsyncDisposab
 
     after(() => world?.[Symbol.asyncDispose]());
 
-    for (const [at, one] of CASES.entries()) {
+    for (const [at, one] of [...CASES, ...more].entries()) {
       test(one.name, { timeout: 30_000 }, async () => {
         const namespace = `case-${at}`;
         const body = { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } };
@@ -62,4 +68,6 @@ casesOn(
     };
   },
   await whyNoCluster(["etcd", "kube-apiserver"]),
+  // Kinds that the server in the process does not have.
+  childCases,
 );
