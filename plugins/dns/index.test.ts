@@ -10,6 +10,7 @@ import type { AskingData, AskingResult } from "./asking.test-support.ts";
 import { type Answered, framed, freeUdpPort, question, readAnswers, UdpClient } from "./desk.test-support.ts";
 import plugin, { type DnsQuery, type DnsQueryAnswer } from "./index.ts";
 import type { DnsOptions } from "./options.ts";
+import { FakeUpstream } from "./upstream.test-support.ts";
 import type { zoneNeeds } from "./zone-needs.ts";
 
 const MODULE = new URL("./index.ts", import.meta.url);
@@ -217,6 +218,65 @@ test("aliases, upstreams and rights change while questions come, and none is los
   await using elsewhere = new UdpClient(other);
   await synced(elsewhere);
   assert.equal(threads.length, 2);
+});
+
+test("answers on several addresses of both families, over UDP and TCP", async () => {
+  const [four, six, udp] = [await freeUdpPort(), await freeUdpPort(), await freeUdpPort()];
+  const listen = [`127.0.0.1:${four}`, `[::1]:${six}`, { address: "127.0.0.1", port: udp, tcp: false }];
+  await using h = await harness(plugin, { objects: OBJECTS, options: { listen } });
+  await using plain = new UdpClient(four);
+  await synced(plain);
+  await using v6 = new UdpClient(six, "udp6");
+  await using only = new UdpClient(udp);
+  assert.equal((await v6.ask(question(CART), "::1")).rcode, "NOERROR");
+  assert.equal((await only.ask(question(CART))).rcode, "NOERROR");
+  for (const [port, address] of [
+    [four, "127.0.0.1"],
+    [six, "::1"],
+  ] as const) {
+    const socket = connect(port, address);
+    socket.write(framed(question(CART, "A", 9)));
+    assert.deepEqual(
+      (await readAnswers(socket, 1)).map(({ id, rcode }) => [id, rcode]),
+      [[9, "NOERROR"]],
+    );
+    socket.destroy();
+  }
+  const refused = connect(udp, "127.0.0.1");
+  const [error] = await once(refused, "error");
+  assert.equal(error.code, "ECONNREFUSED");
+  const labels = { server: `dns://127.0.0.1:${four}`, view: "", zone: "cluster.local.", family: "2", type: "A" };
+  await until(async () => (await metric(h, "dns_requests_total", { ...labels, proto: "udp" })) === 1);
+  await until(async () => (await metric(h, "dns_requests_total", { ...labels, proto: "tcp" })) === 1);
+});
+
+test("other names are asked of upstreams for who may, and refused for who may not; aliases come first", async (t) => {
+  const upstream = await FakeUpstream.start(t, () => ({
+    answers: [{ type: "A", name: "www.example.org", ttl: 60, data: "192.0.2.80" }],
+  }));
+  const port = await freeUdpPort();
+  const options = {
+    listen: `127.0.0.1:${port}`,
+    forward: upstream.address,
+    aliases: { "cart.shop.svc.cluster.local": "192.0.2.9" },
+  };
+  await using h = await harness(plugin, { objects: OBJECTS, options });
+  await using client = new UdpClient(port);
+  const addresses = ({ answers }: Answered): unknown => answers?.map((one) => "data" in one && one.data);
+  assert.deepEqual(addresses(await synced(client)), ["192.0.2.9"]);
+  assert.deepEqual(addresses(await client.ask(question("www.example.org"))), ["192.0.2.80"]);
+  assert.deepEqual(addresses(await client.ask(question("www.example.org", "A", 8))), ["192.0.2.80"]);
+  assert.equal(upstream.queries.length, 1);
+  const labels = { server: `dns://127.0.0.1:${port}`, view: "", zone: ".", rcode: "NOERROR" };
+  for (const [plugin, count] of [
+    ["forward", 1],
+    ["cache", 1],
+  ] as const) {
+    await until(async () => (await metric(h, "dns_responses_total", { ...labels, plugin })) === count);
+  }
+  await h.reload({ ...options, acl: { recursion: [] } });
+  await until(async () => (await client.ask(question("www.example.org"))).rcode === "REFUSED");
+  assert.equal(upstream.queries.length, 1);
 });
 
 test("told to stop, it answers on for its lame duck and is not ready", async () => {
