@@ -1,6 +1,7 @@
 import { freshIdentity } from "../election/identity.ts";
 import type { ElectionTimes } from "../election/settings.ts";
-import { createShards, type ShardFigures, type Shards } from "../election/shards.ts";
+import type { ShardFigures, Shards } from "../election/shard-options.ts";
+import { createShards } from "../election/shards.ts";
 import type { ClusterAccess } from "../kube/access.ts";
 import { createKubeClient } from "../kube/client.ts";
 import { connect, type HttpTransport } from "../kube/http-transport.ts";

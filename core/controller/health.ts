@@ -1,5 +1,5 @@
 import type { ElectionFigures } from "../election/election-options.ts";
-import type { ShardFigures } from "../election/shards.ts";
+import type { ShardFigures } from "../election/shard-options.ts";
 import { messageOf } from "../errors.ts";
 import type { HookAsk } from "../hooks/hook-board.ts";
 import type { ReconcileFigures } from "../reconcile/reconcile-figures.ts";

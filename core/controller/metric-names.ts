@@ -1,7 +1,7 @@
 import { performance } from "node:perf_hooks";
 import type { ThreadFigures } from "../../sandbox/thread.ts";
 import type { ElectionFigures } from "../election/election-options.ts";
-import type { ShardFigures } from "../election/shards.ts";
+import type { ShardFigures } from "../election/shard-options.ts";
 import type { HookFigure } from "../hooks/tap-meter.ts";
 import type { KindStats } from "../store/reader.ts";
 import type { KindStatus } from "../store/store.ts";

@@ -1,4 +1,4 @@
-import type { ShardFigures } from "../election/shards.ts";
+import type { ShardFigures } from "../election/shard-options.ts";
 import { RestMeter } from "../kube/counted-transport.ts";
 import type { Transport } from "../kube/transport.ts";
 import { WorkQueue } from "../queue/work-queue.ts";

@@ -1,6 +1,6 @@
 import type { ThreadFigures } from "../../sandbox/thread.ts";
 import type { ElectionFigures } from "../election/election-options.ts";
-import type { ShardFigures } from "../election/shards.ts";
+import type { ShardFigures } from "../election/shard-options.ts";
 import type { HookAsk } from "../hooks/hook-board.ts";
 import type { HookFigure } from "../hooks/tap-meter.ts";
 import type { RestFigures } from "../kube/counted-transport.ts";

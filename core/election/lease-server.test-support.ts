@@ -3,7 +3,7 @@ import type { KubeObject } from "../kube/client.ts";
 import type { Clock, Timer } from "../watch/clock.ts";
 import type { ManualClock } from "../watch/manual-clock.test-support.ts";
 import { readRecord } from "./lease-record.ts";
-import type { ShardClient } from "./shards.ts";
+import type { ShardClient } from "./shard-options.ts";
 
 /** A request that came to the server. */
 export interface SeenCall {

@@ -1,6 +1,6 @@
 import type { KubeObject } from "../kube/client.ts";
 import { LEASE_VERSION, type LeaseRecord, readRecord, specOf } from "./lease-record.ts";
-import { hashOf, type Members, membersOf, winnerOf } from "./rendezvous.ts";
+import { hashOf, type Members, membersOf } from "./rendezvous.ts";
 
 /** Label of the Leases of a group's members. */
 export const GROUP_LABEL = "fairlead.dev/shard-group";
@@ -68,9 +68,4 @@ function readClaims(text: unknown): Members | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** True when the member claims the key. */
-export function isClaimedBy(key: string, { identity, claims }: Pick<MemberRecord, "identity" | "claims">): boolean {
-  return winnerOf(key, claims) === identity;
 }

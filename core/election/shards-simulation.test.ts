@@ -4,7 +4,8 @@ import fc from "fast-check";
 import { silentLogger } from "../log.ts";
 import { ManualClock, settle } from "../watch/manual-clock.test-support.ts";
 import { LeaseServer, Machine } from "./lease-server.test-support.ts";
-import { createShards, type Shards } from "./shards.ts";
+import type { Shards } from "./shard-options.ts";
+import { createShards } from "./shards.ts";
 
 /** What happens to one member at one time. */
 interface Step {

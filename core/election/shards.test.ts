@@ -5,7 +5,8 @@ import { silentLogger } from "../log.ts";
 import { ManualClock, settle } from "../watch/manual-clock.test-support.ts";
 import { LeaseServer, Machine } from "./lease-server.test-support.ts";
 import { leaseNameOf } from "./shard-member.ts";
-import { createShards, type ShardOptions, type Shards } from "./shards.ts";
+import type { ShardOptions, Shards } from "./shard-options.ts";
+import { createShards } from "./shards.ts";
 
 const KEYS = Array.from({ length: 100 }, (_, at) => `team-${at}`);
 

@@ -1,77 +1,20 @@
 import { codeOf, FairleadError, messageOf } from "../errors.ts";
-import type { KubeClient, KubeObject, ResourceName } from "../kube/client.ts";
-import type { Logger } from "../log.ts";
-import { type Clock, TimerSet } from "../watch/clock.ts";
+import type { KubeObject, ResourceName } from "../kube/client.ts";
+import { TimerSet } from "../watch/clock.ts";
 import { imprintOf, LEASE_VERSION, type LeaseRecord, microTime, readRecord, versionOf } from "./lease-record.ts";
 import { type Members, membersOf, winnerOf } from "./rendezvous.ts";
 import {
   badElection,
   type CompleteTimes,
   completeTimes,
-  type ElectionTimes,
   groupProblem,
   identityProblem,
   nameProblem,
 } from "./settings.ts";
-import { GROUP_LABEL, isClaimedBy, leaseNameOf, type MemberRecord, memberLease, readMember } from "./shard-member.ts";
-
-/** The verbs that shards need. The client should not try again by itself. */
-export type ShardClient = Pick<KubeClient, "get" | "create" | "update" | "delete" | "pages">;
-
-/** How to share keys out among processes. */
-export interface ShardOptions extends ElectionTimes {
-  readonly client: ShardClient;
-  /** Where the Leases of the members are. */
-  readonly namespace: string;
-  /** Name of the group: all that share the same keys out. At most 40 letters. */
-  readonly group: string;
-  /** Another one in each process. */
-  readonly identity: string;
-  readonly clock: Clock;
-  readonly log: Logger;
-  /** 0 to 1. Default `Math.random`. */
-  readonly random?: () => number;
-  /** A request took too long: the connection may be dead. Default: nothing is done. */
-  readonly onSilence?: () => void;
-}
-
-/** What a member knows of its group. */
-export interface ShardFigures {
-  readonly group: string;
-  readonly identity: string;
-  /** Members that are alive as far as this one knows, itself included; sorted. */
-  readonly members: readonly string[];
-  /** True when keys move: some are given up, or not yet given up by others. */
-  readonly moving: boolean;
-  /** False while this member owns nothing: not joined yet, stopped, or its lease was not renewed in time. */
-  readonly joined: boolean;
-  /** Times that everything was lost because the lease was not renewed in time. */
-  readonly lost: number;
-  /** Rounds in a row that failed at the API server. */
-  readonly failures: number;
-}
-
-/**
- * Keys (namespaces, UIDs) shared out among processes: every key is owned by at most one of them at any time, and by exactly
- * one when nothing changes. Main thread.
- */
-export interface Shards {
-  readonly identity: string;
-  /** Whether the key is this process's now, by the clocks of this machine. */
-  owns(key: string): boolean;
-  /** Throws SHARD_NOT_OWNED unless the key is this process's now. Call it before each write. */
-  check(key: string): void;
-  /**
-   * Calls back when keys were won or are to be given up; ask `owns` for which. What the listener gives is awaited before others
-   * may take keys that are given up: resolve it when no work on them is under way. Gives what ends it.
-   */
-  changes(listener: () => void | Promise<void>): () => void;
-  /** Joins the group. Never throws: what fails is logged and tried again. */
-  start(): void;
-  /** Gives everything up, waits for the listeners, and leaves the group. Never rejects. */
-  stop(): Promise<void>;
-  figures(): ShardFigures;
-}
+import { ShardGroup } from "./shard-group.ts";
+import { leaseNameOf, memberLease } from "./shard-member.ts";
+import type { ShardFigures, ShardOptions, Shards } from "./shard-options.ts";
+import { mayOwn, narrowed, type Rival, rivalsOf, sameMembers } from "./shard-rivals.ts";
 
 /** Prepares a member of a group. Throws ELECTION_BAD_OPTION. */
 export function createShards(options: ShardOptions): Shards {
@@ -89,26 +32,7 @@ export function createShards(options: ShardOptions): Shards {
   return new LeaseShards(options, completeTimes(options));
 }
 
-/**
- * Leases of members that are gone are removed when nobody renewed them for so many durations: who joins later would have to
- * take them for members that live, until their time is over by its own clock.
- */
-const FORGOTTEN_AFTER = 2;
 const NOBODY = membersOf([]);
-
-/** Another member, as it was last seen. */
-interface Seen extends MemberRecord {
-  readonly imprint: string;
-  /** When this state of the Lease was first seen, by our clock. */
-  readonly sinceMs: number;
-}
-
-/** Another member that claimed keys when our own claim was written: they are not ours before it has given them up. */
-interface Rival {
-  readonly identity: string;
-  /** All that it claimed since then: a key that is in each of them was never given up. */
-  readonly claims: readonly Members[];
-}
 
 /*
  * How two never own the same key. A member writes into its Lease among whom it shares out: what it wins among them it claims.
@@ -129,7 +53,7 @@ class LeaseShards implements Shards {
   readonly #stopping = new AbortController();
   readonly #listeners = new Set<() => void | Promise<void>>();
   readonly #written = new Set<string>();
-  readonly #others = new Map<string, Seen>();
+  readonly #group: ShardGroup;
   #lease: KubeObject | undefined;
   /** When a Lease of our name that we did not write was first seen as it is. */
   #strangerSinceMs = 0;
@@ -155,7 +79,6 @@ class LeaseShards implements Shards {
   #failures = 0;
   #problem = "";
   #toldState = "";
-  #removesAgainAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: ShardOptions, times: CompleteTimes) {
     const { namespace, group, identity } = options;
@@ -163,6 +86,8 @@ class LeaseShards implements Shards {
     this.#options = options;
     this.#times = times;
     this.#own = { apiVersion: LEASE_VERSION, plural: "leases", namespace, name: leaseNameOf(group, identity) };
+    const { leaseDurationMs, renewDeadlineMs } = times;
+    this.#group = new ShardGroup({ options, own: this.#own, leaseDurationMs, timeoutMs: renewDeadlineMs / 2 });
     this.#timers = new TimerSet(options.clock);
     this.#random = options.random ?? Math.random;
   }
@@ -288,14 +213,12 @@ class LeaseShards implements Shards {
     if (!(await this.#publish(claims, signal))) {
       return false;
     }
-    const others = await this.#look(signal);
+    // One of all members is enough to tidy up.
+    const others = await this.#group.look(signal, this.#target.names[0] === this.identity);
     if (signal.aborted || this.#leftMs() <= 0) {
       return false;
     }
-    this.#rivals =
-      isNew || !isSure || this.#rivals === undefined
-        ? others.map(({ identity, claims: theirs }) => ({ identity, claims: [theirs] }))
-        : narrowed(this.#rivals, others);
+    this.#rivals = isNew || !isSure || this.#rivals === undefined ? rivalsOf(others) : narrowed(this.#rivals, others);
     this.#target = membersOf([this.identity, ...others.map(({ identity }) => identity)]);
     const isChanged = !sameMembers(this.#target, claims);
     this.#mustWin = isChanged ? [claims, this.#target] : [claims];
@@ -363,70 +286,6 @@ class LeaseShards implements Shards {
       log.warn({ group: this.#options.group, identity: this.identity }, "another process has this identity, or had it");
     }
     return clock.now() - this.#strangerSinceMs >= record.durationSeconds * 1000 ? lease : undefined;
-  }
-
-  /** Reads all members; those that live, and any that could still believe that they do, are rivals. */
-  async #look(signal: AbortSignal): Promise<readonly MemberRecord[]> {
-    const { client, clock, group, namespace } = this.#options;
-    const { apiVersion, plural } = this.#own;
-    const labelSelector = `${GROUP_LABEL}=${group}`;
-    const there = new Set<string>();
-    const pages = client.pages(
-      { apiVersion, plural, namespace },
-      { labelSelector, signal, timeoutMs: this.#requestMs() },
-    );
-    for await (const page of pages) {
-      for (const lease of page.items) {
-        const name = String(lease.metadata?.name);
-        if (name !== this.#own.name) {
-          there.add(name);
-          this.#see(name, lease);
-        }
-      }
-    }
-    const now = clock.now();
-    let litter: string | undefined;
-    for (const [name, { sinceMs, record }] of this.#others) {
-      const durationMs = record.durationSeconds * 1000;
-      // One that was deleted while its member lived has the time that it was promised.
-      if (now - sinceMs >= durationMs && !there.has(name)) {
-        this.#others.delete(name);
-      } else if (now - sinceMs >= Math.max(durationMs, this.#times.leaseDurationMs) * FORGOTTEN_AFTER) {
-        litter = name;
-      }
-    }
-    // One of all members is enough.
-    const isFirst = this.#target.names[0] === this.identity;
-    if (litter !== undefined && isFirst && now >= this.#removesAgainAtMs) {
-      await this.#removeForgotten(litter, signal);
-    }
-    return [...this.#others.values()].filter(
-      ({ identity, record, sinceMs }) => identity !== "" && now - sinceMs < record.durationSeconds * 1000,
-    );
-  }
-
-  #see(name: string, lease: KubeObject): void {
-    const member = readMember(lease);
-    const imprint = imprintOf(lease);
-    const before = this.#others.get(name);
-    const sinceMs = before?.imprint === imprint ? before.sinceMs : this.#options.clock.now();
-    this.#others.set(name, { ...member, imprint, sinceMs });
-  }
-
-  /** A Lease that nobody renewed for long is litter. A member that comes back to it begins anew, as it must anyway. */
-  async #removeForgotten(name: string, signal: AbortSignal): Promise<void> {
-    const { client, log, group } = this.#options;
-    const target = { ...this.#own, name };
-    try {
-      const lease = await client.get(target, { signal, timeoutMs: this.#requestMs() });
-      if (imprintOf(lease) === this.#others.get(name)?.imprint) {
-        await client.delete(target, { resourceVersion: versionOf(lease), signal, timeoutMs: this.#requestMs() });
-        this.#others.delete(name);
-      }
-    } catch (error) {
-      this.#removesAgainAtMs = this.#options.clock.now() + this.#times.leaseDurationMs * FORGOTTEN_AFTER;
-      log.debug({ group, lease: name, code: codeOf(error) }, "lease of a former member not removed");
-    }
   }
 
   #freshRecord(base: KubeObject): LeaseRecord {
@@ -556,25 +415,4 @@ class LeaseShards implements Shards {
       );
     }
   }
-}
-
-/** True while the rival has claimed the key all the time since our own claim was written. */
-function mayOwn(key: string, { identity, claims }: Rival): boolean {
-  return claims.every((members) => isClaimedBy(key, { identity, claims: members }));
-}
-
-/** What rivals have not given up yet. Who came later claims after us, and sees our claim. */
-function narrowed(rivals: readonly Rival[], others: readonly MemberRecord[]): Rival[] {
-  return rivals.flatMap(({ identity, claims }): Rival[] => {
-    const other = others.find((one) => one.identity === identity);
-    if (other === undefined) {
-      return [];
-    }
-    const isKnown = claims.some((one) => sameMembers(one, other.claims));
-    return [{ identity, claims: isKnown ? claims : [...claims, other.claims] }];
-  });
-}
-
-function sameMembers(a: Members, b: Members): boolean {
-  return a === b || (a.names.length === b.names.length && a.names.every((name, at) => name === b.names[at]));
 }

@@ -45,6 +45,22 @@ test("a write of the holder is right, one after the lease was taken is not", () 
   );
 });
 
+test("a write that comes before the answer to its holder is counted is right; one of the old holder after it is not", () => {
+  const taking = entry("b", "leases", 20, { stageTimestamp: new Date(30).toISOString() });
+  const log = [
+    entry("a", "leases", 0),
+    taking,
+    entry("a", "configmaps", 25),
+    entry("b", "configmaps", 26),
+    entry("a", "configmaps", 31),
+    entry("b", "configmaps", 32),
+  ];
+  assert.deepEqual(
+    judge(log, place).violations.map(({ writer, at }) => [writer, at]),
+    [["a", new Date(31).toISOString()]],
+  );
+});
+
 test("what was refused, read, or is of something else does not count", () => {
   const log = [
     entry("a", "leases", 0, {

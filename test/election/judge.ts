@@ -25,38 +25,42 @@ export interface Place {
 }
 
 /**
- * Goes through what the API server took, in its order: whoever writes to the journal must have been the last one to write the
- * lease. Pure.
+ * Goes through what the API server took: whoever writes to the journal must hold the lease when the write comes. A write of the
+ * lease takes effect between its coming and its end; who comes in between may be of either holder. Pure.
  */
 export function judge(entries: readonly AuditEntry[], { namespace, lease, journal }: Place): Verdict {
   const taken = entries
     .filter(({ stage, responseStatus }) => stage === "ResponseComplete" && (responseStatus?.code ?? 500) < 300)
-    .filter(({ verb, objectRef }) => ["create", "update", "patch"].includes(verb) && objectRef?.namespace === namespace)
-    // A write to the lease counts when it is done, one to the journal when it comes: neither is given the benefit of the doubt.
-    .map((entry) => ({ entry, isLease: isOf(entry, "leases", lease), isJournal: isOf(entry, "configmaps", journal) }))
-    .filter(({ isLease, isJournal }) => isLease || isJournal)
-    .map((each) => ({
-      ...each,
-      at: each.isLease ? each.entry.stageTimestamp : each.entry.requestReceivedTimestamp,
-      user: each.entry.user.username,
-    }))
-    .sort((a, b) => (a.at < b.at ? -1 : Number(a.at > b.at)));
+    .filter(
+      ({ verb, objectRef }) => ["create", "update", "patch"].includes(verb) && objectRef?.namespace === namespace,
+    );
+  const holds = taken
+    .filter((entry) => isOf(entry, "leases", lease))
+    .map(({ user, requestReceivedTimestamp: from, stageTimestamp: to }) => ({ user: user.username, from, to }))
+    .sort((a, b) => compare(a.to, b.to));
+  const writes = taken
+    .filter((entry) => isOf(entry, "configmaps", journal))
+    .map(({ user, requestReceivedTimestamp: at }) => ({ writer: user.username, at }))
+    .sort((a, b) => compare(a.at, b.at));
   const violations: Violation[] = [];
+  let next = 0;
   let holder = "";
-  let changes = 0;
-  let writes = 0;
-  for (const { isLease, user, at } of taken) {
-    if (isLease) {
-      changes += Number(user !== holder);
-      holder = user;
-      continue;
+  for (const { writer, at } of writes) {
+    for (; next < holds.length && holds[next].to <= at; next++) {
+      holder = holds[next].user;
     }
-    writes++;
-    if (user !== holder) {
-      violations.push({ writer: user, holder, at });
+    const isTaking = holds.slice(next).some(({ user, from }) => user === writer && from <= at);
+    if (writer !== holder && !isTaking) {
+      violations.push({ writer, holder, at });
     }
   }
-  return { writes, changes, violations };
+  const changes = holds.filter(({ user }, at) => user !== holds[at - 1]?.user).length;
+  return { writes: writes.length, changes, violations };
+}
+
+/** Times as text, with microseconds. */
+function compare(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
 }
 
 function isOf({ objectRef, verb, requestURI }: AuditEntry, resource: string, name: string): boolean {

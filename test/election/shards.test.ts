@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { createShards, type Shards } from "../../core/election/shards.ts";
+import type { Shards } from "../../core/election/shard-options.ts";
+import { createShards } from "../../core/election/shards.ts";
 import { createKubeClient } from "../../core/kube/client.ts";
 import { resolveCluster } from "../../core/kube/cluster-config.ts";
 import { connect, type HttpTransport } from "../../core/kube/http-transport.ts";
