@@ -122,6 +122,11 @@ export class WorkQueue {
     return this.#ready;
   }
 
+  /** True when `take` has something. */
+  get hasReady(): boolean {
+    return this.#lanes.length > 0;
+  }
+
   /** Keys that wait for their time. */
   get delayed(): number {
     return this.#delayed.size;

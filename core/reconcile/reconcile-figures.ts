@@ -1,5 +1,6 @@
 import { Histogram } from "../queue/histogram.ts";
 import type { QueueFigures } from "../queue/work-queue.ts";
+import { isTerminal } from "./terminal.ts";
 
 /** How a reconcile ended, as the label `result` says it. */
 export type ReconcileOutcome = "success" | "error" | "requeue" | "requeue_after";
@@ -25,6 +26,26 @@ export class ReconcileCounts {
   stale = 0;
   /** Mappings and predicates that threw. */
   mappingErrors = 0;
+
+  /** Counts a failure, and says what it is. */
+  failed(error: unknown): { readonly isTerminal: boolean; readonly isMistake: boolean } {
+    const failure = { isTerminal: isTerminal(error), isMistake: isMistake(error) };
+    this.results.error++;
+    this.errors++;
+    this.terminalErrors += Number(failure.isTerminal);
+    this.panics += Number(failure.isMistake);
+    return failure;
+  }
+}
+
+/** What a program throws that is wrong in itself. */
+function isMistake(error: unknown): boolean {
+  return (
+    error instanceof TypeError ||
+    error instanceof ReferenceError ||
+    error instanceof RangeError ||
+    error instanceof SyntaxError
+  );
 }
 
 /** A controller as metrics and health see it. */

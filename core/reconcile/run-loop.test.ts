@@ -666,3 +666,42 @@ test("a stop at any moment leaves no timer and no lock behind", async () => {
   }
   assert.deepEqual([bench.clock.running, bench.held], [0, 0]);
 });
+
+test("keys that waited for their own writes go on when there is a place, not before", async () => {
+  const held = gate();
+  let running = 0;
+  let most = 0;
+  bench.synced("configmaps", "secrets");
+  const loop = bench.loop(
+    controller("one-by-one")
+      .for(configMaps)
+      .watches(owned, toSameName)
+      .concurrency(1)
+      .reconcile(async ({ key }) => {
+        seen.push(key);
+        most = Math.max(most, ++running);
+        if (seen.length <= 2) {
+          bench.hooks.at(-1)?.wrote({ kind: "secrets", key, verb: "apply", resourceVersion: "50", before: undefined });
+        }
+        await (key === "shop/c" ? held.promise : undefined);
+        running--;
+      }),
+  );
+  loop.start();
+  put("a", 1);
+  put("b", 1);
+  await bench.commit();
+  put("a", 2);
+  put("b", 2);
+  await bench.commit();
+  put("c", 3);
+  await bench.commit();
+  assert.deepEqual(seen, ["shop/a", "shop/b", "shop/c"], "a and b wait, c has the place");
+  put("a", 50, "secrets");
+  put("b", 50, "secrets");
+  await bench.commit();
+  assert.equal(seen.length, 3);
+  held.open();
+  await settle();
+  assert.deepEqual([seen.slice(3, 5), most], [["shop/a", "shop/b"], 1]);
+});

@@ -1,12 +1,13 @@
 import { codeOf, FairleadError, messageOf } from "../errors.ts";
 import { LOW_PRIORITY, type Taken, WorkQueue } from "../queue/work-queue.ts";
-import type { Timer } from "../watch/clock.ts";
 import type { KeyLocks } from "./key-locks.ts";
 import { OwnWrites } from "./own-writes.ts";
+import { ParkedKeys } from "./parked-keys.ts";
 import { ReconcileCounts, type ReconcileFigures } from "./reconcile-figures.ts";
+import { RunDeadline } from "./run-deadline.ts";
 import { type NextStep, type RunOneParts, runOne } from "./run-one.ts";
 import { RunSources, type SourceChange } from "./run-sources.ts";
-import { isTerminal } from "./terminal.ts";
+import { RunTurns } from "./run-turns.ts";
 
 /** Which keys are this process's own, where several share them. */
 export interface OwnKeys {
@@ -34,8 +35,6 @@ const DEFAULT_STALE_AFTER_MS = 5000;
 const NOW_PRIORITY = 1_000_000;
 /** Changes that are kept while their key is reconciled; more are one reconcile more. */
 const MOST_SUSPECTS = 100;
-/** Reconciles that are begun before the event loop gets its turn. */
-const MOST_AT_ONCE = 50;
 
 /** A reconcile that is under way. */
 interface Run {
@@ -58,8 +57,11 @@ export class RunLoop {
   readonly #counts: ReconcileCounts;
   readonly #locks: KeyLocks;
   readonly #runs = new Map<string, Run>();
-  /** Keys that wait for their own writes to come back. */
-  readonly #parked = new Map<string, { readonly taken: Taken; readonly timer: Timer }>();
+  readonly #parked: ParkedKeys;
+  readonly #deadline: RunDeadline<Run>;
+  readonly #turns = new RunTurns(() => this.#pump());
+  /** Taken before, and ready to go on. */
+  readonly #resumed: Taken[] = [];
   readonly #awaited = new Map<string, PromiseWithResolvers<void>[]>();
   readonly #waitingForSync = new AbortController();
   #sources: RunSources | undefined;
@@ -67,20 +69,27 @@ export class RunLoop {
   #state: ReconcileFigures["state"] = "waiting";
   #active = 0;
   #overdue = 0;
-  #isPumpPlanned = false;
-  /** Begun since the event loop had its turn. */
-  #begun = 0;
-  /** One for all that run: they have the same deadline. */
-  #deadline: Timer | undefined;
   #settled: PromiseWithResolvers<void> | undefined;
 
   constructor(options: RunLoopOptions) {
-    const { clock, store } = options;
+    const { clock, store, definition, staleAfterMs: longestMs = DEFAULT_STALE_AFTER_MS } = options;
     this.#options = options;
     this.#locks = options.locks;
     this.#counts = options.counts ?? new ReconcileCounts();
-    this.#queue = new WorkQueue({ clock, onReady: () => this.#planPump() });
+    this.#queue = new WorkQueue({ clock, onReady: () => this.#turns.plan() });
     this.#writes = new OwnWrites(store, () => clock.now());
+    this.#parked = new ParkedKeys({
+      clock,
+      longestMs,
+      isSeen: (key) => this.#writes.isSeen(key),
+      goOn: (taken, isLate) => this.#goOn(taken, isLate),
+    });
+    this.#deadline = new RunDeadline({
+      clock,
+      deadlineMs: definition.deadlineMs,
+      running: () => this.#runs.values(),
+      late: (run) => this.#onDeadline(run),
+    });
   }
 
   get name(): string {
@@ -138,13 +147,9 @@ export class RunLoop {
     this.#sources?.stop();
     this.#stopShards?.();
     this.#queue.shutDown();
-    this.#deadline?.clear();
+    this.#deadline.stop();
+    this.#parked.stop();
     const error = new FairleadError("RECONCILE_STOPPED", `controller "${this.name}" was stopped`);
-    for (const [key, { timer }] of this.#parked) {
-      timer.clear();
-      this.#release(key);
-    }
-    this.#parked.clear();
     for (const run of this.#runs.values()) {
       run.ending.abort(error);
     }
@@ -253,102 +258,54 @@ export class RunLoop {
     if (this.#state === "syncing" && this.#waitingForSync.signal.aborted && this.#sources?.isComplete !== false) {
       this.#state = "running";
     }
-    for (const [key, { taken, timer }] of this.#parked) {
-      if (this.#writes.isSeen(key)) {
-        timer.clear();
-        this.#parked.delete(key);
-        this.#begin(taken);
-      }
-    }
-    this.#planPump();
+    this.#parked.look();
+    this.#turns.plan();
   }
-
-  /** Once for whatever becomes ready together; now and then the event loop comes first. */
-  #planPump(): void {
-    if (this.#isPumpPlanned) {
-      return;
-    }
-    this.#isPumpPlanned = true;
-    if (this.#begun < MOST_AT_ONCE) {
-      queueMicrotask(this.#pumpNow);
-      return;
-    }
-    setImmediate(() => {
-      this.#begun = 0;
-      this.#pumpNow();
-    });
-  }
-
-  readonly #pumpNow = (): void => {
-    this.#isPumpPlanned = false;
-    this.#pump();
-  };
 
   #pump(): void {
     const { definition } = this.#options;
     while (this.#state === "running" && this.#active < definition.concurrency) {
-      if (this.#begun >= MOST_AT_ONCE) {
-        this.#planPump();
+      if (this.#resumed.length === 0 && !this.#queue.hasReady) {
         return;
       }
-      const taken = this.#queue.take();
+      if (!this.#turns.take()) {
+        return;
+      }
+      const taken = this.#resumed.shift() ?? this.#queue.take();
       if (taken === undefined) {
         return;
       }
-      this.#lock(taken);
+      this.#admit(taken);
     }
   }
 
-  /** A key that an earlier life still works on, or that is not ours any more, takes no place. */
-  #lock(taken: Taken): void {
+  /** A key that is not ours, that waits for its own writes, or that an earlier life still works on takes no place. */
+  #admit(taken: Taken): void {
     const { key } = taken;
     if (!this.#isOwn(key)) {
       this.#queue.forget(key);
       this.#queue.done(key);
-      return;
-    }
-    this.#begun++;
-    const isFree = this.#locks.take(key, () => {
-      if (this.#state === "running") {
-        this.#lock(taken);
-      }
-    });
-    if (!isFree) {
-      return;
-    }
-    if (this.#writes.isSeen(key)) {
+    } else if (!this.#writes.isSeen(key)) {
+      this.#parked.park(taken);
+    } else if (this.#locks.take(key, () => this.#goOn(taken, false))) {
       this.#begin(taken);
-    } else {
-      this.#park(taken);
     }
   }
 
-  #park(taken: Taken): void {
-    const { clock, log, staleAfterMs = DEFAULT_STALE_AFTER_MS } = this.#options;
-    const { key } = taken;
-    const timer = clock.setTimer(
-      staleAfterMs,
-      () => {
-        this.#parked.delete(key);
-        this.#counts.stale++;
-        this.#writes.giveUp(key);
-        log.debug({ controller: this.name, key }, "own writes have not come back in time");
-        this.#begin(taken);
-      },
-      true,
-    );
-    this.#parked.set(key, { taken, timer });
+  #goOn(taken: Taken, isLate: boolean): void {
+    if (isLate) {
+      const { key } = taken;
+      this.#counts.stale++;
+      this.#writes.giveUp(key);
+      this.#options.log.debug({ controller: this.name, key }, "own writes have not come back in time");
+    }
+    this.#resumed.push(taken);
+    this.#turns.plan();
   }
 
   #begin(taken: Taken): void {
     const { clock, definition } = this.#options;
     const { key, priority } = taken;
-    // It may have waited for long.
-    if (!this.#isOwn(key)) {
-      this.#queue.forget(key);
-      this.#release(key);
-      return;
-    }
     const run: Run = {
       taken,
       ending: new AbortController(),
@@ -361,7 +318,7 @@ export class RunLoop {
     this.#awaited.delete(key);
     this.#runs.set(key, run);
     this.#active++;
-    this.#deadline ??= clock.setTimer(definition.deadlineMs, () => this.#onTime(), true);
+    this.#deadline.begun();
     const { for: kind } = definition;
     runOne(this.#options, {
       key,
@@ -381,26 +338,9 @@ export class RunLoop {
     );
   }
 
-  /** Runs are in the order of their beginning. */
-  #onTime(): void {
-    const { clock, definition } = this.#options;
-    this.#deadline = undefined;
-    for (const run of this.#runs.values()) {
-      const leftMs = run.startedMs + definition.deadlineMs - clock.now();
-      if (leftMs > 0 && !run.isOverdue) {
-        this.#deadline = clock.setTimer(leftMs, () => this.#onTime(), true);
-        return;
-      }
-      if (!run.isOverdue) {
-        this.#onDeadline(run);
-      }
-    }
-  }
-
   /** The place is given to another key; this one stays taken until its reconcile has really ended. */
   #onDeadline(run: Run): void {
     const { definition } = this.#options;
-    run.isOverdue = true;
     this.#active--;
     this.#overdue++;
     this.#counts.timeouts++;
@@ -411,7 +351,7 @@ export class RunLoop {
         { facts: { controller: this.name, key: run.taken.key } },
       ),
     );
-    this.#planPump();
+    this.#turns.plan();
   }
 
   #finish(run: Run, next: NextStep | undefined, failure: { readonly error: unknown } | undefined): void {
@@ -433,17 +373,13 @@ export class RunLoop {
         waiting.reject(failure.error);
       }
     }
-    this.#release(key);
+    this.#queue.done(key);
+    this.#locks.free(key);
     run.over?.resolve();
     if (this.#runs.size === 0) {
       this.#settled?.resolve();
     }
-    this.#planPump();
-  }
-
-  #release(key: string): void {
-    this.#queue.done(key);
-    this.#locks.free(key);
+    this.#turns.plan();
   }
 
   #afterwards(run: Run, next: NextStep | undefined, failure: { readonly error: unknown } | undefined): void {
@@ -480,33 +416,15 @@ export class RunLoop {
       this.#queue.forget(key);
       return;
     }
-    const fields = {
-      controller: this.name,
-      key,
-      code: codeOf(error),
-      detail: messageOf(error),
-      attempt: this.#queue.retries(key) + 1,
-    };
-    this.#counts.errors++;
-    this.#counts.results.error++;
-    this.#counts.panics += Number(isMistake(error));
-    if (isTerminal(error)) {
-      this.#counts.terminalErrors++;
+    const attempt = this.#queue.retries(key) + 1;
+    const fields = { controller: this.name, key, code: codeOf(error), detail: messageOf(error), attempt };
+    const { isTerminal, isMistake } = this.#counts.failed(error);
+    if (isTerminal) {
       this.#options.log.error(fields, "reconcile failed for good");
       return;
     }
-    const stack = isMistake(error) && error instanceof Error ? { stack: error.stack } : {};
+    const stack = isMistake && error instanceof Error ? { stack: error.stack } : {};
     this.#options.log.warn({ ...fields, ...stack }, "reconcile failed");
     this.#queue.add(key, { limited: true, priority: priority === NOW_PRIORITY ? 0 : priority });
   }
-}
-
-/** What a program throws that is wrong in itself. */
-function isMistake(error: unknown): boolean {
-  return (
-    error instanceof TypeError ||
-    error instanceof ReferenceError ||
-    error instanceof RangeError ||
-    error instanceof SyntaxError
-  );
 }
