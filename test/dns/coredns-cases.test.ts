@@ -16,6 +16,8 @@ import { startUpstream } from "./upstream.ts";
 const missing = await whyNoCluster(["coredns"]);
 const cases: readonly Case[] = [...readCases("cases.jsonl"), ...OWN_CASES];
 
+const NO_OPTIONS = /^ar: \["OPT size=1232 ver=0 ext=0 do=0"\] instead of \["OPT [^"]* options=\w+"\]$/;
+
 /** Where CoreDNS 1.15.0, which is run here, is not what 1.12.2 was when the cases were measured. */
 const NEWER: Readonly<Record<string, RegExp>> = {
   // Endpoint names that would end in a dash get a 0.
@@ -23,6 +25,11 @@ const NEWER: Readonly<Record<string, RegExp>> = {
   // A packet that ends inside of its question is broken.
   W28: /"FORMERR" instead of "REFUSED"/,
   W29: /"FORMERR" instead of "REFUSED"/,
+  // EDNS options are dropped.
+  W69: NO_OPTIONS,
+  W71: NO_OPTIONS,
+  W72: NO_OPTIONS,
+  W73: NO_OPTIONS,
 };
 
 /** The cases are only worth what their measurement was: the real thing, on the same objects, through the same player. */
@@ -46,9 +53,8 @@ describe("cases against CoreDNS", { skip: missing ?? false }, () => {
         coredns,
         "coredns",
       );
-      for (const [id, said] of Object.entries(wrong)) {
-        assert.match(said.join("\n"), NEWER[id] ?? /^$/, `${id}\n${said.join("\n")}\n${coredns.log()}`);
-      }
+      const unexpected = Object.entries(wrong).filter(([id, said]) => !NEWER[id]?.test(said.join("\n")));
+      assert.deepEqual(unexpected, [], coredns.log());
     });
   }
 });

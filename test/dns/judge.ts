@@ -87,7 +87,7 @@ function shortText(value: unknown): string {
 
 /** Whether recursion is there is told where names are forwarded; answers from elsewhere are not ours to vouch for. */
 function flagsOf(one: Case, flags: readonly string[]): readonly string[] {
-  const isElsewhere = one.id.startsWith("F");
+  const isElsewhere = one.id.startsWith("F") || one.id === "P21";
   return flags.filter((flag) => !(one.cfg === "C" && flag === "ra") && !(isElsewhere && flag === "aa"));
 }
 

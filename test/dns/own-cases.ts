@@ -39,7 +39,8 @@ interface WireMore {
 }
 
 const ROWS: readonly Row[] = [
-  ...["TXT", "SOA", "CNAME"].map((type, at): Row => [`S0${3 + at}b`, "D", `cart.${S}`, type, "NODATA"]),
+  ["S04", "D", `cart.${S}`, "TXT", "NODATA"],
+  ["S05", "D", `cart.${S}`, "CNAME", "NODATA"],
   ["S03", "D", `cart.${S}`, "SRV", `SRV 0 100 80 cart.${S}`, { ar: `cart.${S} A 10.0.0.1`, ours: WEIGHT }],
   ["S14", "D", `idle.${S}`, "A", "A 10.0.0.7"],
   ["S15", "I", `idle.${S}`, "A", "NXDOMAIN"],
@@ -119,6 +120,9 @@ const ROWS: readonly Row[] = [
   ["N16", "D", "shop.svc.cluster.local", "NS", "NODATA"],
   ["N18", "D", "cart.shop.any.cluster.local", "A", "NXDOMAIN"],
   ["N22", "D", `any.${S}`, "A", "NXDOMAIN"],
+  ["N24", "D", "nope.any.svc.cluster.local", "A", "NXDOMAIN"],
+  ["Z01", "D", "cluster.local", "SOA", "5 SOA ns.dns.cluster.local hostmaster.cluster.local 7200 1800 86400 5"],
+  ["Z14", "D", "in-addr.arpa", "SOA", "5 SOA ns.dns.in-addr.arpa hostmaster.in-addr.arpa 7200 1800 86400 5"],
   ["Z06", "D", "cluster.local", "TXT", "NXDOMAIN", { ours: { mode: "differ", want: "NODATA" } }],
   ["Z05", "D", "cluster.local", "SRV", "NODATA"],
   ["Z11", "D", "dns-version.cluster.local", "TXT", "28800 TXT 1.1.0"],
@@ -128,9 +132,14 @@ const ROWS: readonly Row[] = [
   ["O08", "I", "blah.rail.pod.cluster.local", "TXT", "NXDOMAIN"],
   ["O11", "I", "pod.cluster.local", "A", "NODATA"],
   ["O13", "I", "10-240-0-1.rail.pod.cluster.local", "TXT", "NODATA"],
+  ["O12", "I", "rail.pod.cluster.local", "AAAA", "NODATA"],
+  ["O15", "I", "172-20-0-2.rail.pod.cluster.local", "AAAA", "NODATA"],
   ["O24", "V", "10-240-0-1.shop.pod.cluster.local", "A", "NXDOMAIN"],
   ["O25", "V", "fd00-30--1.rail.pod.cluster.local", "AAAA", "AAAA fd00:30::1"],
   ["E01", "E", `cart.${S}`, "A", "A 10.0.0.1"],
+  ["E04", "E", "1.0.0.10.in-addr.arpa", "PTR", "SERVFAIL", { ours: { mode: "differ", want: "REFUSED" } }],
+  ["U05", "N", "cluster.local", "SOA", "5 SOA ns.dns.cluster.local hostmaster.cluster.local 7200 1800 86400 5"],
+  ["U06", "N", "dns-version.cluster.local", "TXT", "28800 TXT 1.1.0"],
   ["T01", "D", `crowd.${S}`, "A", "29 of 200", { note: "200 A, no EDNS", ours: COUNT }],
   ["T02", "D", `crowd.${S}`, "A", "28 of 200", { note: "200 A, EDNS 512", edns: 512, ours: COUNT }],
   ["T05", "D", `crowd.${S}`, "A", "200 of 200", { note: "200 A, EDNS 65535", edns: 65_535, ours: COUNT }],
@@ -139,6 +148,7 @@ const ROWS: readonly Row[] = [
   ["T10", "D", `group.${S}`, "A", "29 of 40", { note: "40 A, no EDNS", ours: COUNT }],
   ["T11", "D", `group.${S}`, "A", "40 of 40", { note: "40 A, EDNS 1232", edns: 1232, ours: COUNT }],
   ["F01", "C", "www.example.test", "A", "30 A 1.2.3.4"],
+  ["P21", "C", "99.99.99.10.in-addr.arpa", "PTR", "NXDOMAIN ."],
   ["F03", "C", "none.example.org", "A", "NXDOMAIN ."],
 ];
 
