@@ -140,6 +140,44 @@ suite("controllers with an election", { timeout: 30_000 }, () => {
     );
   });
 
+  test("a plugin in a thread of its own leads and follows too; after a crash it leads again, and its writes are fenced", async () => {
+    const code = `export default { name: "threaded", apiVersion: "fairlead/v1", provides: ["threaded"],
+      permissions: [{ apiGroups: [""], resources: ["configmaps"], verbs: ["create"] }],
+      setup({ services, hooks, kube, log }) {
+        hooks.leading.tap(() => log.info({}, "threaded leads"));
+        hooks.following.tap(() => log.info({}, "threaded follows"));
+        const target = { apiVersion: "v1", plural: "configmaps", namespace: "shop" };
+        services.provide("threaded", {
+          crash: () => process.exit(3),
+          write: (name) => kube.create(target, { metadata: { name } }).then(() => "done", ({ code }) => code),
+        });
+      } }`;
+    const use = new URL(`data:text/javascript,${encodeURIComponent(code)}`);
+    const log = recordingLog();
+    const controller = createController({
+      cluster: { kubeconfig: { text: server.kubeconfig() } },
+      plugins: [{ use, isolation: "worker" }],
+      leaderElection: { namespace: "shop", identity: "one", ...FAST },
+      ingest: "inline",
+      log,
+    }) as Controller;
+    controllers.push(controller);
+    await controller.start();
+    const threaded = controller.services.use<{ crash: () => void; write: (name: string) => string }>("threaded");
+    const count = (text: string): number => log.lines.filter((line) => line.startsWith(text)).length;
+    await log.until(() => count("threaded leads") === 1);
+    assert.equal(await threaded.write("a"), "done");
+    await threaded.crash().catch(() => {});
+    await log.until(() => count("threaded leads") === 2);
+    assert.equal(count("threaded follows"), 0, "who could have been told was gone");
+    const cut = server.faults.add({ match: { path: /leases/ }, fault: { kind: "status", code: 503 } });
+    await log.until(() => count("threaded follows") === 1);
+    assert.equal(await threaded.write("b"), "ELECTION_LOST");
+    cut.remove();
+    await log.until(() => count("threaded leads") === 3);
+    assert.equal(await threaded.write("b"), "done");
+  });
+
   test("tells metrics and health", async () => {
     const first = new Replica("one");
     const second = new Replica("two");

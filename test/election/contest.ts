@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { leaseRules } from "../../core/election/lease-rules.ts";
 import type { CompleteTimes } from "../../core/election/settings.ts";
 import { buildPeer } from "../bench/peer-build.ts";
 import type { Cluster, TcpProxy } from "../cluster/cluster.ts";
@@ -152,9 +153,9 @@ async function nextLeader(cluster: Cluster, before: string, deadlineMs: number):
 async function userBehind(cluster: Cluster, proxy: TcpProxy, name: string, folder: string): Promise<string> {
   const { namespace } = PLACE;
   const path = await cluster.createUser(name, [
-    { apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["get", "create", "update"], namespace },
+    // Just what fairlead rbac prints for a candidate.
+    ...leaseRules({ name: PLACE.lease }).map((rule) => ({ ...rule, namespace })),
     { resources: ["configmaps"], verbs: ["list", "watch", "patch"], namespace },
-    { apiGroups: ["events.k8s.io"], resources: ["events"], verbs: ["create", "patch"], namespace },
   ]);
   const text = await readFile(path, "utf8");
   const changed = text.replaceAll(cluster.url, `https://${proxy.host}:${proxy.port}`);
