@@ -1,0 +1,3 @@
+module fairlead.dev/test/page
+
+go 1.26.0
