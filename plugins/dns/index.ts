@@ -22,6 +22,7 @@ export default {
   options: DnsOptions,
   needs: zoneNeeds,
   permissions,
+  runOn: "every",
   async setup({ options, log, metrics, hooks, threads, timers, signal }) {
     const query = hooks.declare<DnsQuery, DnsQueryAnswer>("query", {
       kind: "decide",
