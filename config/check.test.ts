@@ -92,6 +92,36 @@ test("check is content when the cluster grants what is needed, cluster-wide or b
   assert.equal(wide.code, 2);
 });
 
+test("check tells rights on Leases that an election and shards lack, and is content with those that fairlead rbac prints", async () => {
+  const pods: Rule = { apiGroups: [""], resources: ["pods"], verbs: WATCH };
+  const group = ["coordination.k8s.io"];
+  const candidate: Rule[] = [
+    { apiGroups: group, resources: ["leases"], verbs: ["create"], namespace: "shop" },
+    { apiGroups: group, resources: ["leases"], resourceNames: ["ours"], verbs: ["get", "update"], namespace: "shop" },
+    { apiGroups: ["events.k8s.io"], resources: ["events"], verbs: ["create"], namespace: "shop" },
+  ];
+  await using server = await createApiServer({
+    tokens: { none: { name: "none", rules: [pods] }, right: { name: "right", rules: [pods, ...candidate] } },
+  });
+  write("kubeconfig", server.kubeconfig("none"));
+  const head = "apiVersion: fairlead/v1\ncluster: { kubeconfig: kubeconfig }\nkinds: [pods]\n";
+  write("leads.yaml", `${head}leaderElection: { lease: ours, namespace: shop }\n`);
+  write("shares.yaml", `${head}shards: { namespace: shop }\n`);
+  const [lacking, sharing] = [
+    await fairlead(["check", "--config", "leads.yaml"]),
+    await fairlead(["check", "--config", "shares.yaml"]),
+  ];
+  assert.match(lacking.out, /^cluster {2}leaderElection {2}may not get, update leases in namespace "shop": /m);
+  assert.match(lacking.out, /^cluster {2}leaderElection {2}may not create leases in namespace "shop": /m);
+  assert.match(
+    sharing.out,
+    /^cluster {2}shards {2}may not get, list, create, update, delete leases in namespace "shop": /m,
+  );
+  assert.deepEqual([lacking.code, sharing.code], [2, 2]);
+  write("kubeconfig", server.kubeconfig("right"));
+  assert.equal((await fairlead(["check", "--config", "leads.yaml"])).code, 0);
+});
+
 test("check tells selectors that the server does not understand", async () => {
   await using server = await createApiServer();
   write("kubeconfig", server.kubeconfig());
