@@ -17,6 +17,7 @@ import {
   ZONES,
 } from "./counters.ts";
 import { EXTRA_FIGURES } from "./server-figures.ts";
+import { programmingHistogram } from "./zone-programming.ts";
 
 /** What the plugin figures that are no counters of CoreDNS mean. */
 const HELP: Readonly<Record<PlainFigure, string>> = {
@@ -77,6 +78,7 @@ export function metricRoll(
   names: { readonly zone: string; readonly server: string },
 ): MetricRoll {
   const core = metrics.named("coredns");
+  programmingHistogram(metrics);
   const zoneLabels = { own: `${names.zone}.`, other: ".", dropped: "dropped" } as const;
   const server = [names.server];
   const base = { server: names.server, view: "" };

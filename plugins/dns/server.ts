@@ -16,6 +16,7 @@ import { TcpListener } from "./tcp-listener.ts";
 import { UdpListener } from "./udp-listener.ts";
 import { feedZone, type ZoneFeed } from "./zone-feed.ts";
 import type { zoneNeeds } from "./zone-needs.ts";
+import { programmingHistogram } from "./zone-programming.ts";
 
 type Context = ThreadContext<ServerData, ToServer, FromServer, typeof zoneNeeds>;
 
@@ -87,13 +88,14 @@ class DnsServer {
    * when its names are complete, since what comes until then is kept for it; or after a while in any case.
    */
   async openIndex(): Promise<void> {
-    const { log, data, store } = this.#context;
+    const { log, data, store, metrics } = this.#context;
     const { worker, ownAddresses, seed } = data;
     const { zone } = this.#settings;
     if (worker > 0) {
       await this.#firstIndex.promise;
     } else {
       const index = NameIndex.create({ maxBytes: zone.maxIndexBytes, seed });
+      const programmed = programmingHistogram(metrics);
       this.#index = index;
       this.#feed = feedZone({
         store,
@@ -102,6 +104,8 @@ class DnsServer {
         ownAddresses,
         onFull: () => this.#onFull(),
         onRenewed: (renewed) => this.#use(renewed),
+        onProgrammed: (seconds, isHeadless) =>
+          programmed.observe(seconds, { service_kind: isHeadless ? "headless_with_selector" : "cluster_ip" }),
         onError: (error, key) => log.error({ key, detail: String(error) }, "names of a service could not be written"),
       });
       const synced = this.#feed.synced.then(() => this.#announce());

@@ -18,6 +18,14 @@ const TRIGGER = "endpoints.kubernetes.io/last-change-trigger-time";
 /** Changes whose way is measured in one run at most. */
 const MOST_TRIGGERS = 1000;
 
+/** A change of endpoints on its way. */
+export interface Trigger {
+  /** Wall clock, milliseconds. */
+  readonly atMs: number;
+  /** Namespace and name of the service. */
+  readonly service: string;
+}
+
 type BatchKind = "synced" | "changes" | "resync";
 
 /** What changes are read from. */
@@ -41,7 +49,7 @@ export class ZoneChanges {
   };
   readonly #incomplete: Set<ZoneKind>;
   readonly #subscriptions: { stop(): void }[] = [];
-  #triggers: number[] = [];
+  #triggers: Trigger[] = [];
 
   constructor(sources: ZoneSources) {
     this.#sources = sources;
@@ -74,8 +82,8 @@ export class ZoneChanges {
     }
   }
 
-  /** When the changes happened that were taken since the last call: wall clock, milliseconds. */
-  takeTriggers(): readonly number[] {
+  /** The changes that tell when they happened, since the last call. */
+  takeTriggers(): readonly Trigger[] {
     const triggers = this.#triggers;
     if (triggers.length > 0) {
       this.#triggers = [];
@@ -156,12 +164,14 @@ export class ZoneChanges {
   /** Of the initial set it is long ago, and says nothing of the way. */
   #noteTrigger(kind: BatchKind, old: SliceView | undefined, next: SliceView | undefined): void {
     const trigger = next?.metadata.annotations[TRIGGER];
-    if (kind !== "changes" || trigger === undefined || trigger === old?.metadata.annotations[TRIGGER]) {
+    const service = next?.metadata.labels[SERVICE_LABEL];
+    const isNews = kind === "changes" && trigger !== old?.metadata.annotations[TRIGGER];
+    if (next === undefined || trigger === undefined || service === undefined || !isNews) {
       return;
     }
     const atMs = Date.parse(trigger);
     if (!Number.isNaN(atMs) && this.#triggers.length < MOST_TRIGGERS) {
-      this.#triggers.push(atMs);
+      this.#triggers.push({ atMs, service: `${next.metadata.namespace}/${service}` });
     }
   }
 

@@ -235,7 +235,13 @@ test("a change of one endpoint writes what belongs to it alone, however many nam
 
 test("tells how long a change of endpoints took on its way, but not of the initial set", () => {
   const seconds: number[] = [];
-  using world = follow({}, { now: () => Date.parse("2026-01-31T08:00:02Z"), onProgrammed: (one) => seconds.push(one) });
+  using world = follow(
+    {},
+    {
+      now: () => Date.parse("2026-01-31T08:00:02Z"),
+      onProgrammed: (one, isHeadless) => seconds.push(isHeadless ? one : -1),
+    },
+  );
   const changed = (at: string, address: string): TestObject => {
     const one = slice("ring-a", "ring", [endpoint(address)]);
     const annotations = { "endpoints.kubernetes.io/last-change-trigger-time": at };

@@ -1,5 +1,5 @@
 import type { NameIndex } from "./name-index.ts";
-import { pointersIn, RANK, SERVER_ADDRESSES, SERVER_SERVICE, TAG } from "./records.ts";
+import { HOST_HEADLESS, pointersIn, RANK, SERVER_ADDRESSES, SERVER_SERVICE, TAG, VALUE } from "./records.ts";
 import type { ZoneOptions } from "./settings.ts";
 import { type Dirty, SERVICE_LABEL, ZoneChanges } from "./zone-changes.ts";
 import { NamespaceRules } from "./zone-filter.ts";
@@ -26,7 +26,7 @@ export interface ZoneFeedOptions {
   /** The index was copied to drop its free bytes: answer from this one, here and in other threads. Default: it never is. */
   readonly onRenewed?: (index: NameIndex) => void;
   /** Seconds from a change of endpoints in Kubernetes until it could be answered; for each one that tells when it was. */
-  readonly onProgrammed?: (seconds: number) => void;
+  readonly onProgrammed?: (seconds: number, isHeadless: boolean) => void;
   /** A service could not be written; the others go on. */
   readonly onError?: (error: unknown, key: string) => void;
 }
@@ -66,6 +66,7 @@ const KEEP_DELETED_MS = 300_000;
 /** Below so many free bytes a copy is not worth it. */
 const LEAST_WASTE = 8 * 1024 * 1024;
 const COMPACT_EVERY_MS = 60_000;
+const NO_LABELS = new Uint8Array(0);
 
 /**
  * Follows a store and writes what it says into an index. Changes mark what they touch; each is looked at once for a turn of
@@ -282,9 +283,7 @@ class Feed implements ZoneFeed {
         this.#counts.applyMicros += Math.round((performance.now() - this.#dirtySince) * 1000);
         this.#dirtySince = 0;
       }
-      for (const atMs of this.#changes.takeTriggers()) {
-        this.#options.onProgrammed?.(Math.max(0, this.#now() - atMs) / 1000);
-      }
+      this.#tellProgrammed();
       this.#recover();
       if (this.#changes.isComplete && !this.#index.isSynced) {
         this.#index.markSynced(true);
@@ -298,6 +297,19 @@ class Feed implements ZoneFeed {
     if (next !== undefined && !this.#isClosed) {
       this.#timer = setTimeout(() => this.#queue(), Math.max(1000, next - this.#now()));
       this.#timer.unref();
+    }
+  }
+
+  #tellProgrammed(): void {
+    const { onProgrammed } = this.#options;
+    for (const { atMs, service } of this.#changes.takeTriggers()) {
+      const [namespace, name] = service.split("/");
+      const key = labelsOf(`${name}.${namespace}`) ?? NO_LABELS;
+      const at = this.#index.find(TAG.service, key, 0, key.length);
+      const isShown = at !== 0 && this.#index.bytes[at] === VALUE.host;
+      if (isShown) {
+        onProgrammed?.(Math.max(0, this.#now() - atMs) / 1000, this.#index.bytes[at + HOST_HEADLESS] === 1);
+      }
     }
   }
 
