@@ -104,6 +104,23 @@ test("an old cache leads to no second copy and no overwritten one", async () => 
   assert.deepEqual((await cluster.get<ConfigMap>(copyIn("team-b")))?.data, { a: "1" });
 });
 
+test("a copy that is deleted before anybody was told that it was made is made again", async () => {
+  await using cluster = await fakeCluster({ plugins: [plugin], objects: ground, clock: START });
+  const path = "/api/v1/namespaces/team-a/configmaps";
+  const quota = cluster.server.faults.add({ match: { verb: "create", path }, fault: { kind: "status", code: 403 } });
+  await cluster.apply(source);
+  quota.remove();
+  const catchUp = cluster.lag();
+  await cluster.reconcile("shop/ca");
+  assert.equal(await cluster.client.delete(copyIn("team-a")), true);
+  catchUp();
+  await cluster.settled();
+  assert.equal(await cluster.get(copyIn("team-a")), undefined);
+  await cluster.advance("11s");
+  assert.deepEqual((await cluster.get<ConfigMap>(copyIn("team-a")))?.data, { a: "1" });
+  assert.equal(cluster.waiting(), 0, "once the cache has it there is nothing to look for");
+});
+
 test("targets are chosen by prefix, by labels, or both; sources by any selector", async () => {
   const options = { sources: "tier in (ca, settings)", prefixes: ["x-"], namespaces: "mirror-into=yes" };
   const objects = [namespace("x-1"), namespace("other", { labels: { "mirror-into": "yes" } }), ...ground];

@@ -31,7 +31,7 @@ export interface MirrorParts {
 
 /** How a source came out. */
 export interface MirrorResult {
-  /** Copies that the API server refused are tried again after so long: a quota or a policy may have changed. */
+  /** After so long it is looked at again: a quota or a policy may have changed, or a new copy may be gone already. */
   readonly requeueAfter?: string;
 }
 
@@ -49,6 +49,8 @@ interface Source {
 
 const CONFIG_MAPS = { apiVersion: "v1", plural: "configmaps" } as const;
 const REFUSED_AGAIN = "5m";
+/** A copy that is deleted before its creation was told may never be told of at all: a look at it makes sure. */
+const CREATED_AGAIN = "10s";
 const NAMES_IN_EVENT = 5;
 
 /** Keeps the copies of one source after the other as they should be. */
@@ -83,7 +85,10 @@ export class Mirror {
     const plan = planFor(around, source?.digest, (namespace) => this.#seen.get(`${namespace}/${name.name}`));
     const refused = await this.#carryOut(plan, name, source);
     this.#tell(key, source, plan, refused);
-    return refused.length > 0 ? { requeueAfter: REFUSED_AGAIN } : {};
+    if (refused.length > 0) {
+      return { requeueAfter: REFUSED_AGAIN };
+    }
+    return plan.create.length > 0 ? { requeueAfter: CREATED_AGAIN } : {};
   }
 
   /** A ConfigMap is gone: nothing is known of it any more. */
