@@ -130,6 +130,9 @@ export class ZoneChanges {
       own.push(
         store.changes(zoneKind("pods"), (batch) => {
           for (const change of batch) {
+            if (change.op === "updated" && pods.isSame(change.old, change.new)) {
+              continue;
+            }
             const keys = [change.old, change.new].flatMap((pod) => (pod === undefined ? [] : pods.keysOf(pod)));
             for (const key of keys) {
               this.mark("pods", key);

@@ -273,6 +273,25 @@ test("a change that no name shows writes nothing", () => {
   assert.equal(world.feed.index.stats.writes, before);
 });
 
+test("of pods only changes of what names show are looked at", () => {
+  using world = follow({ pods: "verified" });
+  world.store.apply(pod("cart-1", "10.1.0.1"));
+  world.store.markSynced();
+  world.feed.flush();
+  const updates = (...objects: readonly TestObject[]): number => {
+    const before = world.feed.stats.updates;
+    world.store.apply(...objects);
+    world.store.commit();
+    world.feed.flush();
+    return world.feed.stats.updates - before;
+  };
+  assert.deepEqual([updates(pod("cart-1", "10.1.0.1")), updates(pod("cart-1", "10.1.0.2"))], [0, 2]);
+  assert.deepEqual(
+    Object.keys(world.dump()).filter((name) => name.startsWith("pod")),
+    ["pod shop 10.1.0.2"],
+  );
+});
+
 test("nothing stale is left when the feed fell far behind", () => {
   const zone = { ptr: "pods", pods: "verified" } as const;
   using world = follow(zone, { keepDeletedMs: 0 });

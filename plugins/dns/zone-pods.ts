@@ -27,6 +27,19 @@ export class ZonePods {
     return pod.status.podIPs.flatMap(({ ip }) => (ip ? [`${pod.metadata.namespace}${SEPARATOR}${ip}`] : []));
   }
 
+  /** True when nothing has changed that a name shows. */
+  isSame(before: PodView, after: PodView): boolean {
+    const { hostNetwork, nodeName } = before.spec;
+    const old = before.status.podIPs;
+    const { podIPs } = after.status;
+    return (
+      hostNetwork === after.spec.hostNetwork &&
+      nodeName === after.spec.nodeName &&
+      old.length === podIPs.length &&
+      old.every(({ ip }, n) => ip === podIPs[n].ip)
+    );
+  }
+
   /** A pod was deleted: its address is still its own for a while. */
   remember(pod: PodView): void {
     if (this.#zone.ptr !== "pods" || this.#keepMs === 0 || this.#gone.size >= MOST_GONE) {
