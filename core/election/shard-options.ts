@@ -51,7 +51,7 @@ export interface Shards {
   check(key: string): void;
   /**
    * Calls back when keys were won or are to be given up; ask `owns` for which. What the listener gives is awaited before others
-   * may take keys that are given up: resolve it when no work on them is under way. Gives what ends it.
+   * may take keys that are given up, for as long as a lease lasts: resolve it when no work on them is under way. Gives what ends it.
    */
   changes(listener: () => void | Promise<void>): () => void;
   /** Joins the group. Never throws: what fails is logged and tried again. */

@@ -96,7 +96,7 @@ suite("shards by Leases", { timeout: 20_000 }, () => {
     drained = Promise.withResolvers<void>();
     asked = 0;
     b.shards.start();
-    await world.advance(30_000);
+    await world.advance(14_000);
     assert.deepEqual([asked, owned(b)], [1, []]);
     const kept = owned(a);
     assert.ok(kept.length > 20 && kept.length < 80, "what it keeps it works on meanwhile, and its lease is renewed");
@@ -104,6 +104,25 @@ suite("shards by Leases", { timeout: 20_000 }, () => {
     await world.advance(3_000);
     assert.deepEqual([owned(a).length, owned(b).length], [kept.length, KEYS.length - kept.length]);
     await Promise.all([a, b].map(({ shards }) => shards.stop()));
+  });
+
+  test("work that never ends holds the next owner up for as long as a lease lasts", async () => {
+    const world = new ManualClock();
+    const server = new LeaseServer();
+    const [a, b] = ["a", "b"].map((name) => member(world, server, name));
+    a.shards.start();
+    await world.advance(5_000);
+    a.shards.changes(() => new Promise(() => {}));
+    b.shards.start();
+    await world.advance(15_000);
+    assert.deepEqual(owned(b), []);
+    await world.advance(5_000);
+    assert.equal(owned(a).length + owned(b).length, KEYS.length);
+    const stopping = a.shards.stop();
+    await world.advance(15_000);
+    await stopping;
+    await b.shards.stop();
+    assert.equal(world.running, 0, "no timer is left");
   });
 
   test("one that is cut off owns nothing after the deadline, and begins anew when it is back", async () => {

@@ -152,7 +152,7 @@ class LeaseShards implements Shards {
     this.#timers.stop("round");
     this.#timers.stop("deadline");
     this.#rivals = undefined;
-    await this.#tell();
+    await this.#tellInTime();
     await this.#rounds;
     if (this.#written.size > 0) {
       await this.#leave();
@@ -349,13 +349,24 @@ class LeaseShards implements Shards {
     const { log, group } = this.#options;
     log.info({ group, identity: this.identity, members: this.#target.names.length }, "keys are shared out anew");
     this.#isDrained = this.#listeners.size === 0;
-    void this.#tell().then(() => {
+    void this.#tellInTime().then(() => {
       // Another change may have come meanwhile: its own call of the listeners counts.
       if (this.#toldState === state && !this.#isDrained) {
         this.#isDrained = true;
         this.#roundSoon();
       }
     });
+  }
+
+  /** Tells the listeners. Work that does not end holds nobody up for longer than a lease lasts: it may not write any more. */
+  async #tellInTime(): Promise<void> {
+    const { log, group, clock } = this.#options;
+    const { promise: late, resolve } = Promise.withResolvers<"late">();
+    const timer = clock.setTimer(this.#times.leaseDurationMs, () => resolve("late"), true);
+    if ((await Promise.race([this.#tell(), late])) === "late") {
+      log.warn({ group, identity: this.identity }, "work on keys that go to other processes does not end");
+    }
+    timer.clear();
   }
 
   async #tell(): Promise<void> {
