@@ -225,3 +225,13 @@ test("defaults that the server gives inside of atomic values are known where the
     [".fieldRef.apiVersion", ".ports[0].protocol"],
   );
 });
+
+test("an empty list with keys is wanted in vain, and an atomic one is not", () => {
+  assert.deepEqual(ownedDifferences({}, { env: [], ports: [] }), []);
+  assert.deepEqual(
+    ownedDifferences({ "f:env": { 'k:{"name":"A"}': [{}] } }, { env: [], args: [] }).map(
+      ({ what, path }) => `${what} ${path}`,
+    ),
+    ['extra .env[name="A"]', "missing .args"],
+  );
+});

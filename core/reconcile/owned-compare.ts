@@ -18,6 +18,27 @@ export type Wanted = Readonly<Record<string, unknown>>;
 const JOIN = "\u0001";
 /** Nobody reads more of them; enough for a message. */
 const MOST = 20;
+/** Lists whose elements have keys: of an empty one nothing is ever owned. */
+const KEYED_LISTS: ReadonlySet<string> = new Set([
+  "containers",
+  "initContainers",
+  "ephemeralContainers",
+  "env",
+  "ports",
+  "volumes",
+  "volumeMounts",
+  "volumeDevices",
+  "imagePullSecrets",
+  "secrets",
+  "hostAliases",
+  "topologySpreadConstraints",
+  "resourceClaims",
+  "schedulingGates",
+  "claims",
+  "conditions",
+  "ownerReferences",
+  "finalizers",
+]);
 /** What the server completes inside of values that are applied as a whole. Others are learned from its answers. */
 const DEFAULTS: readonly (readonly [at: RegExp, key: string, value: unknown])[] = [
   [/\bfieldRef$/, "apiVersion", "v1"],
@@ -88,7 +109,7 @@ function compareFields(node: Steps, wanted: Wanted, path: string, isQuantity: bo
     if (Object.hasOwn(node, step)) {
       owned++;
       compareNode(node[step], value, path + JOIN + step, isQuantity || QUANTITIES.has(name), found);
-    } else {
+    } else if (!(KEYED_LISTS.has(name) && Array.isArray(value) && value.length === 0)) {
       found.push({ what: "missing", path: path + JOIN + step, live: undefined, wanted: value });
     }
   }

@@ -121,22 +121,32 @@ function mergeValue(shape: Shape, live: Json | undefined, config: Json | undefin
     return live;
   }
   if (shape.kind === "keyed" && Array.isArray(live) && Array.isArray(config)) {
-    const result = [...live];
-    for (const item of config) {
-      const key = itemKey(shape.keys, item);
-      const place = result.findIndex((other) => itemKey(shape.keys, other) === key);
-      if (place < 0) {
-        result.push(copy(item));
-      } else {
-        result[place] = mergeValue(shape.item, result[place], item) ?? null;
-      }
-    }
-    return result;
+    return mergeKeyed(shape, live, config);
   }
   if (shape.kind === "set" && Array.isArray(live) && Array.isArray(config)) {
     return [...live, ...config.filter((item) => !live.some((other) => same(other, item)))];
   }
   return copy(config);
+}
+
+/** In the order of the configuration; what only the live list has stays before what comes behind it. */
+function mergeKeyed(shape: Shape & { readonly kind: "keyed" }, live: readonly Json[], config: readonly Json[]): Json[] {
+  const before = new Map(live.map((item) => [itemKey(shape.keys, item), item]));
+  const wanted = new Set(config.map((item) => itemKey(shape.keys, item)));
+  const result: Json[] = [];
+  let at = 0;
+  for (const item of config) {
+    for (; at < live.length && !wanted.has(itemKey(shape.keys, live[at])); at++) {
+      result.push(live[at]);
+    }
+    const key = itemKey(shape.keys, item);
+    const merged = before.has(key) ? mergeValue(shape.item, before.get(key), item) : copy(item);
+    result.push(merged ?? null);
+    if (at < live.length && itemKey(shape.keys, live[at]) === key) {
+      at++;
+    }
+  }
+  return [...result, ...live.slice(at).filter((item) => !wanted.has(itemKey(shape.keys, item)))];
 }
 
 function removeAt(shape: Shape, value: JsonObject, path: readonly string[]): void {

@@ -67,7 +67,8 @@ function collectClaims(shape: Shape, value: Json | undefined, path: string, foun
     }
     return;
   }
-  if (shape.kind === "keyed" && Array.isArray(value) && value.length > 0) {
+  // Of an empty list with keys, or an empty set, the server records nothing.
+  if (shape.kind === "keyed" && Array.isArray(value)) {
     for (const item of value) {
       const inner = into(itemKey(shape.keys, item));
       found.add(inner);
@@ -75,7 +76,7 @@ function collectClaims(shape: Shape, value: Json | undefined, path: string, foun
     }
     return;
   }
-  if (shape.kind === "set" && Array.isArray(value) && value.length > 0) {
+  if (shape.kind === "set" && Array.isArray(value)) {
     for (const item of value) {
       found.add(into(`v:${JSON.stringify(item)}`));
     }
