@@ -91,7 +91,7 @@ export class NameIndex {
     if (!Number.isSafeInteger(maxBytes) || size < start * 2 || size >= 2 ** 31) {
       throw new RangeError(`an index of names cannot have ${maxBytes} bytes; give it 65536 to 2147483632`);
     }
-    const buffer = new SharedArrayBuffer(size);
+    const buffer = reserve(size);
     const words = new Int32Array(buffer);
     words[SEED] = seed;
     words[BUCKETS] = FIRST_BUCKETS;
@@ -285,5 +285,17 @@ export class NameIndex {
       throw new Error("only the thread that made an index of names may write to it");
     }
     return this.#space;
+  }
+}
+
+/** Address space; pages are taken when they are written to. */
+function reserve(bytes: number): SharedArrayBuffer {
+  try {
+    return new SharedArrayBuffer(bytes);
+  } catch (cause) {
+    throw new RangeError(
+      `${bytes} bytes of address space for the index of names could not be reserved; lower limits.indexBytes, or raise the limit on virtual memory`,
+      { cause },
+    );
   }
 }
