@@ -21,20 +21,45 @@ export async function applyObject(writes: WriteRun, given: KubeObject | OwnedObj
     return "unchanged";
   }
   const isOurs = wanted.owner !== undefined && object?.controller?.uid === wanted.owner.metadata.uid;
-  const force = mode.force ?? isOurs;
-  run.fence();
-  let answer: KubeObject;
-  try {
-    answer = await shared.client.apply(place, wanted.object, {
+  const send = (body: KubeObject): Promise<KubeObject> => {
+    run.fence();
+    return shared.client.apply(place, body, {
       fieldManager: shared.fieldManager,
-      force,
+      force: mode.force ?? isOurs,
       dryRun: mode.dryRun === true,
       signal: run.signal,
     });
+  };
+  try {
+    const { answer, before } = await sendApply(send, wanted.object, object?.version);
+    return takeAnswer(writes, { resource, wanted, known, answer, before });
   } catch (error) {
     throw conflictOf(writes, error, resource, key);
   }
-  return takeAnswer(writes, { resource, wanted, known, answer });
+}
+
+/**
+ * Applies to the version that is known, so that it is sure what the write replaced. When somebody else was faster it is applied to
+ * whatever there is: that is what apply is for.
+ */
+async function sendApply(
+  send: (body: KubeObject) => Promise<KubeObject>,
+  object: KubeObject,
+  version: string | undefined,
+): Promise<{ readonly answer: KubeObject; readonly before: string | undefined }> {
+  if (version === undefined || version === "") {
+    return { answer: await send(object), before: undefined };
+  }
+  try {
+    const metadata = { ...object.metadata, resourceVersion: version };
+    return { answer: await send({ ...object, metadata }), before: version };
+  } catch (error) {
+    const isField = error instanceof FairleadError && error.facts.causes !== undefined;
+    if (codeOf(error) !== "KUBE_CONFLICT" || isField) {
+      throw error;
+    }
+    return { answer: await send(object), before: undefined };
+  }
 }
 
 interface Applied {
@@ -42,11 +67,12 @@ interface Applied {
   readonly wanted: Configuration;
   readonly known: Knowledge;
   readonly answer: KubeObject;
+  /** The version that was replaced, where it is sure. */
+  readonly before: string | undefined;
 }
 
-function takeAnswer(writes: WriteRun, { resource, wanted, known, answer }: Applied): WriteOutcome {
+function takeAnswer(writes: WriteRun, { resource, wanted, known, answer, before }: Applied): WriteOutcome {
   const { shared, mode } = writes;
-  const before = typeof known === "object" ? known.version : undefined;
   const version = answer.metadata?.resourceVersion;
   const isCreated = known === "absent" && isOnlyOurs(answer, shared.fieldManager);
   const isSame = before !== undefined && before === version;
@@ -63,7 +89,7 @@ function takeAnswer(writes: WriteRun, { resource, wanted, known, answer }: Appli
         "the server keeps other values than were applied",
       );
     }
-    tell(writes, resource, answer, { verb: "apply", before: isCreated ? "" : isSame ? before : undefined });
+    tell(writes, resource, answer, { verb: "apply", before: isCreated ? "" : before });
   }
   return isCreated ? "created" : isSame ? "unchanged" : "changed";
 }

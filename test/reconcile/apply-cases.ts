@@ -194,6 +194,25 @@ export const applyCases: readonly WriteCase[] = [
     },
   },
   {
+    name: "what an apply replaced is told where it is sure, and somebody faster costs a second request",
+    async run(world, namespace) {
+      const { other } = world;
+      await using process = await world.start();
+      await applied(process, other, configMap(namespace, "settings", { a: "1" }));
+      const target = at(namespace, "v1", "configmaps", "settings");
+      const before = String((await other.get(target)).metadata?.resourceVersion);
+      await applied(process, other, configMap(namespace, "settings", { a: "2" }));
+      assert.deepEqual([process.told[1].before, process.sent], [before, ["apply", "apply"]]);
+      // Not waited for: the cache is behind.
+      await other.patch(target, "merge", { metadata: { labels: { foreign: "yes" } } });
+      await process.kube.apply(configMap(namespace, "settings", { a: "3" }));
+      const sure = process.sent.length === 3;
+      assert.equal(process.told[2].before === undefined, !sure);
+      const live = await other.get(target);
+      assert.deepEqual([live.data, live.metadata?.labels], [{ a: "3" }, { foreign: "yes" }]);
+    },
+  },
+  {
     name: "an owned field that somebody removed comes back, also when that happened while we were down",
     async run(world, namespace) {
       const { other } = world;
