@@ -7,13 +7,18 @@ import { OwnWrites } from "./own-writes.ts";
 
 let bench: LoopBench;
 let writes: OwnWrites;
+let lost: string[];
 
 beforeEach(() => {
   bench = new LoopBench(configMaps);
   bench.synced("configmaps");
-  writes = new OwnWrites(bench.reader, () => bench.clock.now());
+  lost = [];
+  writes = new OwnWrites(bench.reader, bench.clock, (request) => lost.push(request));
 });
-afterEach(() => bench.end());
+afterEach(async () => {
+  writes.stop();
+  await bench.end();
+});
 
 const wrote = (before: string | undefined, resourceVersion: string, verb: OwnWrite["verb"] = "apply"): void =>
   writes.wrote("shop/r", { kind: "configmaps", key: "shop/c", verb, before, resourceVersion }, true);
@@ -73,10 +78,12 @@ test("what was told is forgotten, and what never comes is forgotten after a minu
   assert.equal(isEcho("1", "3"), true);
   writes.told("configmaps", "shop/c", "3");
   assert.deepEqual([isEcho("1", "3"), writes.size], [false, 0]);
-  wrote(undefined, "9");
-  bench.clock.step(60_000);
-  writes.wrote("shop/r", { kind: "configmaps", key: "shop/d", verb: "apply", before: "", resourceVersion: "10" }, true);
-  assert.deepEqual([isEcho("1", "9"), writes.size], [false, 1]);
+  wrote("", "9");
+  bench.clock.step(59_900);
+  assert.deepEqual([isEcho("", "9"), writes.size, lost], [true, 1, []]);
+  bench.clock.step(300);
+  assert.deepEqual([isEcho("", "9"), writes.size, lost], [false, 0, ["shop/r"]]);
+  wrote("", "10");
   writes.giveUp("shop/r");
   assert.equal(writes.size, 0);
 });
@@ -90,4 +97,35 @@ test("a flood of writes that never come back takes no more than so much", () => 
     );
   }
   assert.equal(writes.size, 50_000);
+});
+
+test("what was made and deleted between two batches is told as lost: its request is reconciled again", async () => {
+  wrote("", "10", "create");
+  bench.clock.step(400);
+  assert.deepEqual([lost, writes.size], [[], 1], "it may still come");
+  bench.put("configmaps", { name: "c", resourceVersion: "10" });
+  bench.remove("configmaps", "c");
+  await bench.commit();
+  bench.clock.step(200);
+  assert.deepEqual([lost, writes.size, bench.clock.running], [["shop/r"], 0, 0]);
+});
+
+test("what has come, or was deleted by the request itself, is not lost", async () => {
+  await stored("10");
+  wrote("", "10", "create");
+  writes.wrote(
+    "shop/r",
+    { kind: "configmaps", key: "shop/d", verb: "delete", before: undefined, resourceVersion: "" },
+    true,
+  );
+  bench.clock.step(200);
+  assert.deepEqual([lost, isEcho("", "10"), writes.size], [[], true, 1], "it is told in its turn");
+  bench.clock.step(60_000);
+  assert.deepEqual([lost, writes.size], [[], 0]);
+});
+
+test("a write that is answered after the stop starts no timer", () => {
+  writes.stop();
+  wrote("", "10", "create");
+  assert.deepEqual([writes.size, bench.clock.running], [0, 0]);
 });

@@ -1,4 +1,5 @@
 import type { StoreReader } from "../store/reader.ts";
+import type { Clock, Timer } from "../watch/clock.ts";
 import { compareVersions } from "../wire/version.ts";
 import type { OwnWrite } from "./own-write.ts";
 
@@ -20,6 +21,8 @@ interface Written {
 const MOST_OBJECTS = 50_000;
 /** An object whose change never comes (a selector leaves it out) is forgotten. */
 const FORGET_AFTER_MS = 60_000;
+/** Time for a change to be told, before the store itself is asked what became of a write. */
+const LOOK_AFTER_MS = 200;
 
 /**
  * The writes of one controller that have not come back through the watch: a request is not reconciled on a cache older than
@@ -27,15 +30,19 @@ const FORGET_AFTER_MS = 60_000;
  */
 export class OwnWrites {
   readonly #store: Pick<StoreReader, "read">;
-  readonly #now: () => number;
+  readonly #clock: Clock;
+  readonly #lost: (request: string) => void;
   /** By object, then by request. */
   readonly #objects = new Map<string, Map<string, Written>>();
   readonly #requests = new Map<string, Set<string>>();
-  #sweptMs = 0;
+  #timer: Timer | undefined;
+  #isStopped = false;
 
-  constructor(store: Pick<StoreReader, "read">, now: () => number) {
+  /** `lost`: what the request has made was gone before anybody was told of it. */
+  constructor(store: Pick<StoreReader, "read">, clock: Clock, lost: (request: string) => void) {
     this.#store = store;
-    this.#now = now;
+    this.#clock = clock;
+    this.#lost = lost;
   }
 
   /** Objects that are remembered. */
@@ -45,7 +52,9 @@ export class OwnWrites {
 
   /** `isKnown`: the request knows all that is in it, so that its echo is no news. */
   wrote(request: string, write: OwnWrite, isKnown: boolean): void {
-    this.#sweep();
+    if (this.#isStopped) {
+      return;
+    }
     const object = nameOf(write.kind, write.key);
     let writers = this.#objects.get(object);
     if (writers === undefined) {
@@ -63,7 +72,7 @@ export class OwnWrites {
       const objects = this.#requests.get(request) ?? new Set();
       this.#requests.set(request, objects.add(object));
     }
-    written.atMs = this.#now();
+    written.atMs = this.#clock.now();
     written.isDelete = write.verb === "delete";
     written.isNew ||= write.before === "" || write.before === undefined;
     if (compareVersions(write.resourceVersion, written.version) > 0) {
@@ -72,6 +81,13 @@ export class OwnWrites {
     if (isKnown && write.before !== undefined && write.resourceVersion !== "") {
       written.steps.set(write.before, write.resourceVersion);
     }
+    this.#timer ??= this.#lookLater();
+  }
+
+  /** Nothing is remembered any more; a write that was on its way may still be answered. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#timer?.clear();
   }
 
   /** True when the store has all that the request has written. Cheap when it has written nothing lately. */
@@ -140,18 +156,36 @@ export class OwnWrites {
     }
   }
 
-  #sweep(): void {
-    const now = this.#now();
-    if (now - this.#sweptMs < FORGET_AFTER_MS) {
-      return;
-    }
-    this.#sweptMs = now;
-    for (const [object, writers] of this.#objects) {
-      for (const [request, written] of writers) {
-        if (now - written.atMs >= FORGET_AFTER_MS) {
+  #lookLater(): Timer {
+    return this.#clock.setTimer(LOOK_AFTER_MS, () => this.#look(), true);
+  }
+
+  /** What was made and deleted between two batches is in neither of them: nobody is told. The store knows of it. */
+  #look(): void {
+    const now = this.#clock.now();
+    const lost = new Set<string>();
+    this.#store.read((view) => {
+      for (const [object, writers] of this.#objects) {
+        for (const [request, written] of writers) {
+          const ageMs = now - written.atMs;
+          const objects = view.kind(written.kind);
+          const isAbsent = objects.get(written.key) === undefined;
+          // What is there is told in its turn, and may be an echo then.
+          const isOver = ageMs >= LOOK_AFTER_MS && isAbsent && isIn(objects, written);
+          if (!isOver && ageMs < FORGET_AFTER_MS) {
+            continue;
+          }
           this.#forget(object, request);
+          if (isAbsent && written.isNew && !written.isDelete) {
+            lost.add(request);
+          }
         }
       }
+      return undefined;
+    });
+    this.#timer = this.#objects.size === 0 ? undefined : this.#lookLater();
+    for (const request of lost) {
+      this.#lost(request);
     }
   }
 }

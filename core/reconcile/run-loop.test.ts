@@ -705,3 +705,25 @@ test("keys that waited for their own writes go on when there is a place, not bef
   await settle();
   assert.deepEqual([seen.slice(3, 5), most], [["shop/a", "shop/b"], 1]);
 });
+
+test("a child that somebody deletes before the watch has brought it is made again", async () => {
+  bench.synced("configmaps", "secrets");
+  const loop = bench.loop(
+    noting(() => {
+      if (seen.length === 1) {
+        const write = { kind: "secrets", key: "shop/a", verb: "create", before: "", resourceVersion: "50" } as const;
+        bench.hooks.at(-1)?.wrote(write);
+      }
+    }),
+  );
+  loop.start();
+  put("a", 1);
+  await bench.commit();
+  put("a", 50, "secrets");
+  bench.remove("secrets", "a");
+  await bench.commit();
+  assert.equal(seen.length, 1, "nobody is told");
+  bench.clock.step(400);
+  await settle();
+  assert.equal(seen.length, 2);
+});

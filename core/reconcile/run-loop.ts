@@ -77,7 +77,7 @@ export class RunLoop {
     this.#locks = options.locks;
     this.#counts = options.counts ?? new ReconcileCounts();
     this.#queue = new WorkQueue({ clock, onReady: () => this.#turns.plan() });
-    this.#writes = new OwnWrites(store, () => clock.now());
+    this.#writes = new OwnWrites(store, clock, (key) => this.enqueue(key));
     this.#parked = new ParkedKeys({
       clock,
       longestMs,
@@ -149,6 +149,7 @@ export class RunLoop {
     this.#queue.shutDown();
     this.#deadline.stop();
     this.#parked.stop();
+    this.#writes.stop();
     const error = new FairleadError("RECONCILE_STOPPED", `controller "${this.name}" was stopped`);
     for (const run of this.#runs.values()) {
       run.ending.abort(error);
