@@ -35,11 +35,14 @@ export function parseListen(text: string, standardPort: number | undefined): Pla
   return isIP(plain) === 4 ? { address: plain, port: number } : undefined;
 }
 
-/** Reads "10.0.0.0/8", "fd00::/8" or a single address. Undefined: none of these. */
+/**
+ * Reads "10.0.0.0/8", "fd00::/8" or a single address. Undefined: none of these, an address with an interface, or IPv4 written
+ * as IPv6, which no client has here.
+ */
 export function parseCidr(text: string): Cidr | undefined {
   const [, address, bits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
   const family = address === undefined ? 0 : isIP(address);
-  if (family === 0) {
+  if (family === 0 || address.includes("%") || /^::ffff:.*\./i.test(address)) {
     return undefined;
   }
   const most = family === 4 ? 32 : 128;

@@ -5,6 +5,7 @@ import { metricRoll } from "./metrics.ts";
 import { DnsOptions } from "./options.ts";
 import { permissions } from "./permissions.ts";
 import { ServerPool } from "./server-pool.ts";
+import { dnsSettings } from "./settings-of.ts";
 import { socketDrops } from "./socket-drops.ts";
 import { zoneNeeds } from "./zone-needs.ts";
 
@@ -23,7 +24,8 @@ export default {
   needs: zoneNeeds,
   permissions,
   runOn: "every",
-  async setup({ options, log, metrics, hooks, threads, timers, signal }) {
+  async setup({ options: written, log, metrics, hooks, threads, timers, signal }) {
+    const options = dnsSettings(written);
     const query = hooks.declare<DnsQuery, DnsQueryAnswer>("query", {
       kind: "decide",
       deadlineMs: HOOK_MS,
@@ -67,7 +69,8 @@ export default {
     hooks.synced.tap(() => {
       figures.isTapped = query.tapped;
     });
-    hooks.options.tap((next) => {
+    hooks.options.tap((changed) => {
+      const next = dnsSettings(changed);
       const isTaken = pool.change(next);
       lameDuckMs = isTaken ? next.lameDuckMs : lameDuckMs;
       return isTaken;

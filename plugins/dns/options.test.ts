@@ -1,17 +1,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DnsOptions } from "./options.ts";
+import type { DnsSettings } from "./settings.ts";
+import { dnsSettings } from "./settings-of.ts";
+
+const read = (options: unknown): DnsSettings => dnsSettings(DnsOptions.parse(options));
 
 test("left out, all has a default: every address on port 5353, the zone alone, no forwarder", () => {
-  const { listen, zone, forward, acl, cache } = DnsOptions.parse({});
+  const { listen, zone, forward, acl, cache } = read({});
   assert.deepEqual(listen, [{ address: "0.0.0.0", port: 5353, udp: true, tcp: true }]);
   assert.deepEqual([zone.name, zone.reverse, zone.pods, zone.ttl], ["cluster.local", undefined, "verified", 5]);
   assert.deepEqual([forward, acl.allow, cache.positive, cache.negative], [[], undefined, 30, 5]);
 });
 
 test("addresses are one text, or a list of texts and objects", () => {
-  const listens = (listen: unknown): unknown =>
-    DnsOptions.parse({ listen }).listen.map(({ address, port }) => [address, port]);
+  const listens = (listen: unknown): unknown => read({ listen }).listen.map(({ address, port }) => [address, port]);
   assert.deepEqual(listens("[::]:53"), [["::", 53]]);
   assert.deepEqual(listens(":5353"), [["0.0.0.0", 5353]]);
   assert.deepEqual(listens(["127.0.0.1:0", { address: "::1", port: 53, tcp: false }]), [
@@ -21,7 +24,7 @@ test("addresses are one text, or a list of texts and objects", () => {
 });
 
 test("upstreams are one, a list, or routes of their own", () => {
-  const routes = (forward: unknown): unknown => DnsOptions.parse({ forward }).forward.map(({ zone, to }) => [zone, to]);
+  const routes = (forward: unknown): unknown => read({ forward }).forward.map(({ zone, to }) => [zone, to]);
   assert.deepEqual(routes("system"), [["", ["system"]]]);
   assert.deepEqual(routes(["192.0.2.53", "[2001:db8::53]:5300"]), [["", ["192.0.2.53", "[2001:db8::53]:5300"]]]);
   assert.deepEqual(routes([{ to: "192.0.2.1" }, { zone: "Corp.Example.", to: ["192.0.2.2", "system"] }]), [
@@ -30,17 +33,41 @@ test("upstreams are one, a list, or routes of their own", () => {
   ]);
 });
 
-test("names are taken in lower case without their last dot; times as text or milliseconds", () => {
-  const { aliases, lameDuckMs, limits, zone } = DnsOptions.parse({
+test("names are taken in lower case without their last dot; times as text or seconds", () => {
+  const { aliases, lameDuckMs, limits, zone } = read({
     aliases: { "DB.Example.org.": "192.0.2.1", "*.example.org": ["192.0.2.2", "2001:db8::2"] },
     lameDuck: "5s",
-    limits: { tcpIdle: 250 },
+    limits: { tcpIdle: 20 },
     zone: "Cluster.Local.",
     namespaces: ["shop", "team-*"],
   });
   assert.deepEqual(aliases.names, { "db.example.org": ["192.0.2.1"], "*.example.org": ["192.0.2.2", "2001:db8::2"] });
-  assert.deepEqual([lameDuckMs, limits.tcpIdleMs, zone.name], [5000, 250, "cluster.local"]);
+  assert.deepEqual([lameDuckMs, limits.tcpIdleMs, zone.name], [5000, 20_000, "cluster.local"]);
   assert.deepEqual(zone.namespaces, { allow: ["shop", "team-*"], deny: [] });
+});
+
+test("read, written down and read again, options are the same", () => {
+  const written = DnsOptions.parse({
+    listen: "[::]:53",
+    aliases: { "DB.Example.org.": "192.0.2.1" },
+    forward: [
+      { to: "192.0.2.1", timeout: "500ms" },
+      { zone: "Corp.", to: ["system"], healthName: "Corp." },
+    ],
+    cache: false,
+    lameDuck: 1.5,
+    namespaces: ["shop"],
+  });
+  assert.deepEqual(DnsOptions.parse(JSON.parse(JSON.stringify(written))), written);
+  const { forward, lameDuckMs, cache } = dnsSettings(written);
+  assert.deepEqual(
+    forward.map(({ zone, to, timeoutMs, healthName }) => [zone, to, timeoutMs, healthName]),
+    [
+      ["", ["192.0.2.1"], 500, ""],
+      ["corp", ["system"], 2000, "corp"],
+    ],
+  );
+  assert.deepEqual([lameDuckMs, cache.positive], [1500, 0]);
 });
 
 const BAD: readonly (readonly [options: unknown, path: string])[] = [
@@ -76,6 +103,25 @@ const BAD: readonly (readonly [options: unknown, path: string])[] = [
   [{ acl: { deny: ["everybody"] } }, "acl"],
   [{ limits: { receiveBuffer: "4M" } }, "limits"],
   [{ lameDuck: "soon" }, "lameDuck"],
+  [{ lameDuck: 500 }, "lameDuck"],
+  [{ limits: { tcpIdle: 0 } }, "limits"],
+  [{ aliases: { db: "fe80::1%eth0" } }, "aliases"],
+  [{ aliases: { "DB.example.org": "192.0.2.1", "db.example.org.": "192.0.2.2" } }, "aliases"],
+  [{ aliases: { [`*.${`${"a".repeat(49)}.`.repeat(5)}bc`]: "192.0.2.1" } }, "aliases"],
+  [{ acl: { allow: ["fe80::1%eth0"] } }, "acl"],
+  [{ acl: { deny: ["::ffff:192.0.2.1"] } }, "acl"],
+  [{ forward: "192.0.2.1:0" }, "forward"],
+  [{ forward: [{ to: "192.0.2.1", timeout: 0 }] }, "forward"],
+  [
+    {
+      forward: [
+        { zone: "Corp.", to: "192.0.2.1" },
+        { zone: "corp", to: "192.0.2.2" },
+      ],
+    },
+    "forward",
+  ],
+  [{ zone: `${"a".repeat(63)}.${"b".repeat(63)}.${"c".repeat(63)}.${"d".repeat(62)}` }, "zone"],
   [{ log: { sample: 2 } }, "log"],
 ];
 

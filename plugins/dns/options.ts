@@ -1,13 +1,18 @@
 import { isIP } from "node:net";
 import { z } from "zod";
 import { parseCidr, parseListen } from "./address.ts";
-import type { AclOptions, CacheOptions, DnsSettings, ForwardRoute, ListenAddress } from "./settings.ts";
+import { aliasRecords } from "./alias-names.ts";
+import type { ListenAddress } from "./settings.ts";
+import { msOf, plainName } from "./settings-of.ts";
+import { parseUpstream } from "./upstream-address.ts";
 import { reverseZones } from "./zone-plan.ts";
 
 const MIB = 1024 * 1024;
-const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000 };
 
 const ip = z.string().refine((text) => isIP(text) !== 0, "expected an IPv4 or IPv6 address");
+
+/** Records have no room for the interface that "fe80::1%eth0" names. */
+const recordIp = ip.refine((text) => !text.includes("%"), "expected an IPv4 or IPv6 address without an interface");
 
 const cidr = z
   .string()
@@ -19,25 +24,34 @@ const cidr = z
 const domain = z
   .string()
   .refine(isDomain, 'expected a domain name such as "cluster.local": labels of 1 to 63 characters, 253 in all')
-  .transform((text) => text.toLowerCase().replace(/\.$/, ""));
+  .transform(plainName);
 
-const duration = (mostMs: number) =>
-  z.union([z.number(), z.string()]).transform((given, context): number => {
-    const ms = typeof given === "number" ? given : textMs(given);
-    if (ms === undefined || !(ms >= 0 && ms <= mostMs)) {
-      const message = `expected a time of at most ${mostMs / 1000} s as "500ms", "5s" or "1m", or a number of milliseconds`;
-      context.addIssue({ code: "custom", message });
-      return z.NEVER;
-    }
-    return ms;
-  });
-
-const upstream = z
+const domainOrRoot = z
   .string()
-  .refine(
-    (text) => text === "system" || parseListen(text, 53) !== undefined,
-    'expected "system", an address, or address:port such as "192.0.2.53:53" or "[2001:db8::53]:53"',
+  .refine((text) => text === "." || isDomain(text), 'expected a domain name such as "corp.example.org", or "."')
+  .transform((text) => (text === "." ? text : plainName(text)));
+
+/** Kept as it is written, see `msOf`. */
+const duration = (mostMs: number, leastMs = 0) =>
+  z.union([z.number(), z.string()]).refine(
+    (given) => {
+      const ms = msOf(given);
+      return ms >= leastMs && ms <= mostMs;
+    },
+    `expected a time of ${leastMs > 0 ? `${leastMs} ms` : "0"} to ${mostMs / 1000} s as "500ms", "5s" or "1m", or a number of seconds`,
   );
+
+const upstream = z.string().superRefine((text, context) => {
+  try {
+    if (text !== "system") {
+      parseUpstream(text);
+    }
+  } catch {
+    const message =
+      'expected "system", an address, or address:port such as "192.0.2.53:53" or "[2001:db8::53]:53"; ports are 1 to 65535';
+    context.addIssue({ code: "custom", message });
+  }
+});
 
 const listenText = z.string().transform((text, context): ListenAddress => {
   const place = parseListen(text, undefined);
@@ -63,14 +77,11 @@ const listenOne = z.union([listenText, listenObject]);
 const code = z.enum(["FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED"]);
 
 const Route = z.strictObject({
-  zone: z
-    .union([z.literal("."), domain])
-    .default(".")
-    .describe("Names at and under it; the longest zone wins."),
-  to: z.union([upstream.transform((one) => [one]), z.array(upstream).min(1).max(15)]),
+  zone: domainOrRoot.default(".").describe("Names at and under it; the longest zone wins."),
+  to: z.union([upstream, z.array(upstream).min(1).max(15)]),
   policy: z.enum(["random", "round_robin", "sequential"]).default("random"),
   tcp: z.boolean().default(false).describe("Always ask over TCP."),
-  timeout: duration(4500).default(2000).describe("Longest wait for one upstream."),
+  timeout: duration(4500, 10).default("2s").describe("Longest wait for one upstream."),
   except: z.array(domain).default([]).describe("Zones under it that this route does not take."),
   maxFails: z
     .int()
@@ -88,30 +99,11 @@ const Route = z.strictObject({
     .default([])
     .describe("Answers that the next shorter zone is asked after."),
   randomCase: z.boolean().default(true).describe("Letters of questions get a random case, which answers must repeat."),
-  healthName: z
-    .union([z.literal(".").transform(() => ""), domain])
-    .default("")
-    .describe("Name that probes ask for."),
+  healthName: domainOrRoot.default(".").describe("Name that probes ask for."),
   rebindProtection: z.boolean().default(false).describe("Private addresses are taken out of answers."),
 });
 
-const forwardTo = (to: readonly string[]): ForwardRoute[] => [
-  { zone: "", to, policy: "random", tcp: false, timeoutMs: 2000 },
-];
-
-const forward = z.union([
-  upstream.transform((one) => forwardTo([one])),
-  z.array(upstream).min(1).max(15).transform(forwardTo),
-  z.array(Route).transform((routes) =>
-    routes.map(
-      ({ timeout, zone, ...route }): ForwardRoute => ({
-        ...route,
-        zone: zone === "." ? "" : zone,
-        timeoutMs: timeout,
-      }),
-    ),
-  ),
-]);
+const forward = z.union([upstream, z.array(upstream).min(1).max(15), z.array(Route).superRefine(checkRoutes)]);
 
 const seconds = (most: number, standard: number) => z.int().min(0).max(most).default(standard);
 
@@ -127,7 +119,7 @@ const Cache = z.strictObject({
     .default(16 * MIB),
   stale: seconds(86_400, 3600).describe("Time after its end that an answer is given while no upstream answers."),
   staleTtl: z.int().min(1).max(3600).default(30).describe("TTL of such answers, seconds."),
-  staleAfter: duration(4500).default(1800).describe("Upstreams have so long before such an answer is given."),
+  staleAfter: duration(4500).default("1.8s").describe("Upstreams have so long before such an answer is given."),
   recheck: seconds(300, 30).describe("Pause after a failure before upstreams are asked again for a stale answer."),
   minimum: seconds(3600, 0).describe("Shorter TTLs are lifted to this."),
   keepTtl: z.boolean().default(false).describe("TTLs are given as they were."),
@@ -135,8 +127,6 @@ const Cache = z.strictObject({
   exceptPositive: z.array(domain).default([]).describe("Zones whose answers are not kept."),
   exceptNegative: z.array(domain).default([]).describe("Zones whose answers that say no are not kept."),
 });
-
-const NO_CACHE = { positive: 0, negative: 0, servfail: 0, entries: 1, bytes: 65_536, stale: 0 } as const;
 
 const Acl = z.strictObject({
   allow: z.array(cidr).min(1).optional().describe("Who is answered. Default: everybody."),
@@ -154,8 +144,8 @@ const Limits = z.strictObject({
   tcpConnections: z.int().min(1).max(65_535).default(512),
   tcpPerClient: z.int().min(1).max(65_535).default(16),
   tcpOutstanding: z.int().min(1).max(10_000).default(100).describe("Unanswered questions of one connection."),
-  tcpIdle: duration(600_000).default(10_000),
-  tcpFirstByte: duration(60_000).default(3000),
+  tcpIdle: duration(600_000, 250).default("10s"),
+  tcpFirstByte: duration(60_000, 250).default("3s"),
   queriesPerClient: z.int().min(0).default(0).describe("Queries a second of one address; 0: no limit."),
   errorsPerNetwork: z.int().min(0).default(0).describe("Negative answers a second to one network; 0: no limit."),
   receiveBuffer: z
@@ -180,7 +170,8 @@ const Log = z.strictObject({
 
 const glob = z.string().min(1).max(253);
 
-const Written = z.strictObject({
+/** Options of the plugin, as written in YAML, with defaults filled in: written down again they are the same options. */
+export const DnsOptions = z.strictObject({
   listen: z
     .union([listenOne.transform((one) => [one]), z.array(listenOne).min(1).max(16)])
     .prefault("0.0.0.0:5353")
@@ -222,7 +213,8 @@ const Written = z.strictObject({
     .default("servfail")
     .describe("What is said of names of the zone before the caches are complete."),
   aliases: z
-    .record(aliasName(), z.union([ip.transform((one) => [one]), z.array(ip).min(1).max(64)]))
+    .record(aliasName(), z.union([recordIp, z.array(recordIp).min(1).max(64)]))
+    .superRefine(checkAliases)
     .default({})
     .describe(
       'Names of your own: "db.example.org": address or addresses; "*.example.org" is every name right under it.',
@@ -234,71 +226,56 @@ const Written = z.strictObject({
     .default([])
     .describe('Where other names are asked: "system", addresses, or a list of {zone, to, policy, tcp, timeout}.'),
   cache: z
-    .union([z.literal(false).transform(() => Cache.parse(NO_CACHE)), Cache])
+    .union([z.literal(false), Cache])
     .prefault({})
     .describe("Of what upstreams answered; false: none."),
   maxUdp: z.int().min(512).max(4096).default(1232).describe("Largest answer over UDP, bytes."),
   acl: Acl.prefault({}).describe("Who may ask."),
   limits: Limits.prefault({}),
   log: Log.prefault({}).describe("The query log."),
-  lameDuck: duration(60_000).default(0).describe("Answers on for this long after it was told to stop."),
+  lameDuck: duration(60_000).default("0s").describe("Answers on for this long after it was told to stop."),
 });
-
-/** Options of the plugin, as written in YAML; gives them as the plain data that threads are started with. */
-export const DnsOptions = Written.transform((written): DnsSettings => {
-  const { tcpIdle, tcpFirstByte, indexBytes, endpoints, ...limits } = written.limits;
-  return {
-    listen: written.listen,
-    workers: written.workers,
-    sharePort: written.sharePort,
-    maxUdp: written.maxUdp,
-    zone: {
-      name: written.zone,
-      reverse: written.reverse === "auto" ? undefined : written.reverse,
-      ttl: written.ttl,
-      negativeTtl: written.negativeTtl,
-      pods: written.pods,
-      ptr: written.ptr,
-      endpointPodNames: written.endpointPodNames,
-      namespaces: written.namespaces,
-      labels: written.labels,
-      ignoreEmptyServices: written.ignoreEmptyServices,
-      noEndpoints: written.noEndpoints,
-      fallthrough: written.fallthrough,
-      beforeSync: written.beforeSync,
-      maxIndexBytes: indexBytes,
-      maxEndpoints: endpoints,
-    },
-    aliases: {
-      names: lowerKeys(written.aliases),
-      file: written.aliasFile,
-      ttl: written.aliasTtl,
-      fallthrough: written.aliasFallthrough,
-    },
-    forward: written.forward,
-    cache: cacheOf(written.cache),
-    acl: aclOf(written.acl),
-    limits: { ...limits, tcpIdleMs: tcpIdle, tcpFirstByteMs: tcpFirstByte },
-    log: written.log,
-    lameDuckMs: written.lameDuck,
-  };
-});
-
-function cacheOf({ staleAfter, ...rest }: z.infer<typeof Cache>): CacheOptions {
-  return { ...rest, staleAfterMs: staleAfter };
-}
-
-function aclOf({ allow, deny, recursion }: z.infer<typeof Acl>): AclOptions {
-  return { allow, deny, recursion };
-}
 
 function aliasName() {
   return z
     .string()
     .refine(
-      (text) => isDomain(text.replace(/^\*\./, "")),
+      isAliasName,
       'expected a domain name such as "db.example.org", or "*.example.org" for every name right under it',
     );
+}
+
+function isAliasName(text: string): boolean {
+  try {
+    aliasRecords(text, []);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Names differ in more than their case and a last dot. */
+function checkAliases(aliases: Readonly<Record<string, unknown>>, context: z.RefinementCtx): void {
+  const seen = new Map<string, string>();
+  for (const given of Object.keys(aliases)) {
+    const name = plainName(given);
+    const other = seen.get(name);
+    if (other !== undefined) {
+      const message = `is the same name as "${other}"; write all addresses under one of them`;
+      context.addIssue({ code: "custom", path: [given], message });
+    }
+    seen.set(name, given);
+  }
+}
+
+/** Of two routes of a zone the second would never be asked. */
+function checkRoutes(routes: readonly { readonly zone: string }[], context: z.RefinementCtx): void {
+  for (const [at, { zone }] of routes.entries()) {
+    if (routes.findIndex((route) => route.zone === zone) < at) {
+      const message = `another route has the zone "${zone}" already; write all its upstreams under one "to"`;
+      context.addIssue({ code: "custom", path: [at, "zone"], message });
+    }
+  }
 }
 
 /** Networks become zones of whole labels, of which there must not be too many. */
@@ -310,18 +287,9 @@ function checkReverse(networks: readonly string[], context: z.RefinementCtx): vo
   }
 }
 
-function lowerKeys<Value>(given: Readonly<Record<string, Value>>): Record<string, Value> {
-  return Object.fromEntries(
-    Object.entries(given).map(([name, value]) => [name.toLowerCase().replace(/\.$/, ""), value]),
-  );
-}
-
 function isDomain(text: string): boolean {
-  const labels = text.replace(/\.$/, "").split(".");
-  return text.length <= 254 && labels.every((label) => /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/i.test(label));
-}
-
-function textMs(text: string): number | undefined {
-  const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text) ?? [];
-  return number === undefined ? undefined : Number(number) * UNITS_MS[unit];
+  const name = text.replace(/\.$/, "");
+  return (
+    name.length <= 253 && name.split(".").every((label) => /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/i.test(label))
+  );
 }
