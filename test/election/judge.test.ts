@@ -72,6 +72,7 @@ test("what was refused, read, or is of something else does not count", () => {
     entry("b", "leases", 20, { verb: "get" }),
     entry("b", "leases", 30, { objectRef: { resource: "leases", namespace: "shop", name: "other" } }),
     entry("a", "configmaps", 40),
+    entry("admin", "configmaps", 45, { verb: "create" }),
     entry("b", "configmaps", 50, { responseStatus: { code: 403 } }),
   ];
   assert.deepEqual(judge(log, place), { writes: 1, changes: 1, violations: [] });
