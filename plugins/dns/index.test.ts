@@ -165,6 +165,24 @@ test("a thread that is given up after three crashes is begun anew", async () => 
   assert.equal(h.state, "running");
 });
 
+test("a thread that is given up is begun anew at once when options change, as what brought it down may be mended", async () => {
+  const port = await freeUdpPort();
+  const { subject, crash, threads } = crashable();
+  const options = { listen: `127.0.0.1:${port}` };
+  await using h = await harness(subject, { objects: OBJECTS, options });
+  for (let crashes = 1; crashes <= 3; crashes++) {
+    await until(async () => threads[0].alive);
+    crash();
+    await until(async () => !threads[0].alive);
+  }
+  assert.equal(threads.length, 1);
+  await h.reload({ ...options, aliases: { "db.example.org": "192.0.2.1" } });
+  assert.equal(threads.length, 2);
+  await using client = new UdpClient(port);
+  assert.equal((await synced(client)).rcode, "NOERROR");
+  assert.equal((await client.ask(question("db.example.org"))).rcode, "NOERROR");
+});
+
 test("threads share the port; each follows the index of the first, also when that one is started anew", async () => {
   const port = await freeUdpPort();
   const { subject, threads } = crashable();

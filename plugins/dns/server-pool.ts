@@ -88,6 +88,11 @@ export class ServerPool {
     return this.#guards.reduce((sum, { dropped }) => sum + dropped, 0);
   }
 
+  /** Resolves when every thread answers for the first time; rejects when one was given up before. */
+  async ready(): Promise<void> {
+    await Promise.all(this.#threads.map((thread) => thread.ready));
+  }
+
   /** What keeps it from answering as it should. */
   problem(): PoolProblem {
     const gone = this.#threads.length - this.aliveThreads;
@@ -115,8 +120,13 @@ export class ServerPool {
     this.#given = settings;
     this.#settings = { ...settings, listen: this.#settings.listen };
     this.#isChanged = true;
-    for (const thread of this.#threads) {
-      thread.post({ kind: "settings", settings: this.#settings });
+    for (const [worker, thread] of this.#threads.entries()) {
+      if (thread.alive) {
+        thread.post({ kind: "settings", settings: this.#settings });
+      } else {
+        // What brought it down may be mended: nobody waits for the end of a pause.
+        this.#begin(worker);
+      }
     }
     return true;
   }
@@ -132,12 +142,16 @@ export class ServerPool {
       if (thread.alive || goneSinceMs === undefined) {
         this.#goneSinceMs[worker] = thread.alive ? undefined : nowMs;
       } else if (nowMs - goneSinceMs > this.#parts.reviveAfterMs) {
-        this.#goneSinceMs[worker] = nowMs;
         this.#parts.log.error({ thread: worker }, "a thread that answers was given up; it is begun anew");
-        void thread.stop();
-        this.#spawn(worker);
+        this.#begin(worker);
       }
     }
+  }
+
+  #begin(worker: number): void {
+    this.#goneSinceMs[worker] = performance.now();
+    void this.#threads[worker].stop();
+    this.#spawn(worker);
   }
 
   /** Takes no more TCP connections and waits until what is outstanding is answered, at most a second. */

@@ -119,15 +119,18 @@ class DnsServer {
     this.#reporter = setInterval(() => this.#report(), FIGURES_EVERY_MS);
   }
 
-  /** Goes over to other settings: sockets, zone and cache stay. In the order in which they come. */
+  /**
+   * Goes over to other settings: sockets, zone and cache stay. In the order in which they come. Settings that cannot be used
+   * change nothing.
+   */
   change(settings: DnsSettings): void {
-    this.#settings = settings;
-    this.#changing = this.#changing.then(() => this.#apply(settings)).catch((error: unknown) => this.#failed(error));
+    this.#changing = this.#changing.then(() => this.#apply(settings)).catch((error: unknown) => this.#refused(error));
   }
 
   async openSockets(): Promise<void> {
-    this.change(this.#settings);
-    await this.#changing;
+    const applied = this.#changing.then(() => this.#apply(this.#settings));
+    this.#changing = applied.catch(() => undefined);
+    await applied;
     const settings = this.#settings;
     const counters = this.#counters;
     const desk = this.#desk;
@@ -196,6 +199,7 @@ class DnsServer {
     const { data, log } = this.#context;
     const index = this.#index;
     if (index === undefined) {
+      this.#settings = settings;
       return;
     }
     const { zone, maxUdp, forward } = settings;
@@ -208,10 +212,11 @@ class DnsServer {
       recursionAvailable: forward.length > 0,
       fallthrough: { zone: zone.fallthrough, reverse: forward.length > 0 },
     });
-    this.#responder = responder;
     const hook = this.#hook;
     const others = wantsResolver(settings) ? this.#resolver : undefined;
     const parts = deskParts({ settings, zone: responder, others, hook, counters: this.#counters, log });
+    this.#settings = settings;
+    this.#responder = responder;
     if (this.#desk === undefined) {
       this.#desk = new QueryDesk(parts);
     } else {
@@ -291,6 +296,10 @@ class DnsServer {
     } else {
       this.#context.log.debug(fields, "receive buffer");
     }
+  }
+
+  #refused(error: unknown): void {
+    this.#context.log.error({ detail: String(error) }, "changed options cannot be used, those from before stay");
   }
 
   #failed(error: unknown): void {
