@@ -1,4 +1,5 @@
 import { createController } from "../../core/index.ts";
+import { recordingLog } from "../cluster/following.ts";
 import type { ConfigName } from "./cases.ts";
 import { askUntil, type DnsAddress } from "./client.ts";
 import { pluginOptions, type SetUp } from "./configs.ts";
@@ -24,7 +25,9 @@ const SYNC_LIMIT_MS = 30_000;
 
 /** Starts it and waits until it answers: from the complete zone, where the cluster can be reached. */
 export async function startOurs({ port, kubeconfig, options, reachable = true }: OursOptions): Promise<Ours> {
+  const log = recordingLog();
   const controller = createController({
+    log,
     cluster: { kubeconfig: { text: kubeconfig } },
     plugins: [{ use: PLUGIN, options }],
     startTimeoutMs: 0,
@@ -43,9 +46,14 @@ export async function startOurs({ port, kubeconfig, options, reachable = true }:
       SYNC_LIMIT_MS,
     );
     await Promise.race([answers, started.then(() => answers)]);
-  } catch (error) {
+  } catch (cause) {
+    const health = await controller.health();
     await stop();
-    throw error;
+    const said = [
+      ...log.lines.slice(-20),
+      ...health.checks.filter(({ ok }) => !ok).map((check) => JSON.stringify(check)),
+    ];
+    throw new Error(`the plugin did not become ready; the controller said:\n${said.join("\n")}`, { cause });
   }
   started.catch(() => undefined); // Stopped before it was ready: that is what the set-up without a cluster is for.
   return { ...server, [Symbol.asyncDispose]: stop };
