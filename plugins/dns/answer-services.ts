@@ -94,8 +94,9 @@ export class ServicePrinter {
     const v6 = short(values, value + HOST_V6);
     let at = portsAt(values, value);
     this.#weight = weightOf(this.#wanted(at, count, filter) * (v4 + v6));
+    const start = at;
     for (let n = 0; n < count; n++) {
-      if (this.#isWanted(at, filter) && !this.#srv(at, 0, filter)) {
+      if (this.#isNext(start, at, filter) && !this.#srv(at, 0, filter)) {
         return;
       }
       at += PORT_HEAD + values[at + 3];
@@ -141,10 +142,11 @@ export class ServicePrinter {
 
   #target(group: number, ports: number, target: number, filter: PortFilter): void {
     const { values } = this.#printer;
-    let at = group + GROUP_HEAD;
+    const start = group + GROUP_HEAD;
+    let at = start;
     let isNew = true;
     for (let n = 0; n < ports; n++) {
-      if (this.#isWanted(at, filter)) {
+      if (this.#isNext(start, at, filter)) {
         const before = this.#targetCount;
         if (!this.#srv(at, target, filter)) {
           return;
@@ -164,6 +166,20 @@ export class ServicePrinter {
 
   #isWanted(port: number, { protocol }: PortFilter): boolean {
     return protocol < 0 || isPort(this.#printer.values, port, protocol, this.#question.name);
+  }
+
+  /** The question is about this port, and about none before it with the same number, which would make the same record. */
+  #isNext(start: number, port: number, filter: PortFilter): boolean {
+    const { values } = this.#printer;
+    if (!this.#isWanted(port, filter)) {
+      return false;
+    }
+    for (let at = start; at < port; at += PORT_HEAD + values[at + 3]) {
+      if (short(values, at) === short(values, port) && this.#isWanted(at, filter)) {
+        return false;
+      }
+    }
+    return true;
   }
 
   /** How many of so many ports the question is about. */

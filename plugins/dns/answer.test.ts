@@ -252,7 +252,9 @@ test("endpoints with other ports lead to their own", () => {
     web.an.every((text) => text.includes(" SRV 0 33 ")),
     "three addresses share what there is",
   );
-  assert.deepEqual(targets(ask(one, `_DNS._uDp.${zone}`, "SRV")), ["53 172-20-0-2", "53 172-20-0-3"]);
+  const dns = ask(one, `_DNS._uDp.${zone}`, "SRV");
+  assert.deepEqual(targets(dns), ["53 172-20-0-2", "53 172-20-0-3"]);
+  assert.equal(dns.ar.length, 2, "the address of a target that another group has too");
   assert.equal(ask(one, zone, "SRV").an.length, 6);
   assert.deepEqual([ask(one, `_dns._tcp.${zone}`, "SRV").packet, one.rcode].slice(1), [3]);
   assert.deepEqual([ask(one, `_udp.${zone}`, "SRV").an, one.rcode], [[], 0]);
@@ -262,6 +264,31 @@ test("endpoints with other ports lead to their own", () => {
     "8080 172-20-0-2",
     "9090 172-20-0-2",
   ]);
+});
+
+test("what several ports or slices say of one name is said once", () => {
+  const dns = [
+    { name: "dns", port: 53, protocol: "UDP" },
+    { name: "dns-tcp", port: 53, protocol: "TCP" },
+  ];
+  const same = (address: string) => ({ addresses: [address], hostname: "same", conditions: { ready: true } });
+  const objects = [
+    {
+      ...service("kube-dns", {}),
+      spec: { type: "ClusterIP", clusterIP: "10.0.0.10", clusterIPs: ["10.0.0.10"], ports: dns },
+    },
+    service("ring", { clusterIP: "None", clusterIPs: ["None"] }),
+    { ...slice("ring", []), endpoints: [same("172.20.0.1")], ports: dns },
+    { ...slice("ring", [], { suffix: "b" }), endpoints: [same("172.20.0.1"), same("172.20.0.2")], ports: [] },
+  ];
+  const one = responder({ objects });
+  const own = ask(one, "kube-dns.shop.svc.cluster.local", "SRV");
+  assert.deepEqual([own.an.length, own.ar.length], [1, 1]);
+  for (const name of ["ring", "_dns._udp.ring", "_dns-tcp._tcp.ring", "same.ring"]) {
+    const { an, ar } = ask(one, `${name}.shop.svc.cluster.local`, "SRV");
+    assert.match(an.join(), /^\S+ 5 SRV 0 \d+ 53 same\.ring\.shop\.svc\.cluster\.local$/, name);
+    assert.deepEqual(ar.map((text) => text.split(" ").at(-1)).sort(), ["172.20.0.1", "172.20.0.2"], name);
+  }
 });
 
 test("a CNAME out of the zone is handed on with its target", () => {

@@ -18,18 +18,23 @@ export interface ServiceRules {
   readonly maxEndpoints: number;
 }
 
-/** A group with targets that are still being collected, by label. */
-interface OpenGroup {
-  readonly ports: readonly PortRecord[];
-  readonly targets: Map<string, { readonly v4: Uint8Array[]; readonly v6: Uint8Array[] }>;
+/** Endpoints with one label, which are one name. */
+interface OpenTarget {
+  readonly v4: Uint8Array[];
+  readonly v6: Uint8Array[];
+  /** One of `OpenHost.ports`. */
+  ports: readonly PortRecord[];
 }
 
 interface OpenHost {
   readonly v4: Uint8Array[];
   readonly v6: Uint8Array[];
-  readonly groups: Map<string, OpenGroup>;
-  /** Addresses that are in already, with the label that each came with first. */
-  readonly seen: Map<string, string>;
+  /** By label. */
+  readonly targets: Map<string, OpenTarget>;
+  /** Lists of ports by what they say, so that equal ones are the same. */
+  readonly ports: Map<string, readonly PortRecord[]>;
+  /** Addresses that are in already. */
+  readonly seen: Set<string>;
   count: number;
   left: number;
 }
@@ -42,8 +47,6 @@ const LONGEST_LABEL = 63;
 const MOST_OF_TARGET = 255;
 /** As many addresses as a record can have. */
 const MOST_ADDRESSES = 65_535;
-/** As many groups as a record can have. */
-const MOST_GROUPS = 65_535;
 
 /** Reads a service and its slices; undefined when its name does not exist. Pure. */
 export function readService(
@@ -63,7 +66,7 @@ export function readService(
   if (isHeadless ? open.count === 0 : rules.ignoreEmptyServices && open.count === 0) {
     return undefined;
   }
-  const groups = [...open.groups.values()].map(closed);
+  const groups = groupsOf(open);
   if (isHeadless) {
     const host: HostRecord = { isHeadless, v4: open.v4, v6: open.v6, ports: [], groups };
     return { kind: "host", host, left: open.left };
@@ -85,7 +88,7 @@ function isReady({ conditions }: SliceView["endpoints"][number]): boolean {
 }
 
 function readEndpoints(slices: readonly SliceView[], rules: ServiceRules): OpenHost {
-  const open: OpenHost = { v4: [], v6: [], groups: new Map(), seen: new Map(), count: 0, left: 0 };
+  const open: OpenHost = { v4: [], v6: [], targets: new Map(), ports: new Map(), seen: new Set(), count: 0, left: 0 };
   if (rules.noEndpoints) {
     return open;
   }
@@ -94,11 +97,10 @@ function readEndpoints(slices: readonly SliceView[], rules: ServiceRules): OpenH
     if (slice.addressType === "FQDN") {
       continue;
     }
-    const ports = readPorts(slice.ports);
-    const signature = ports.map(({ number, protocol, name }) => `${name}/${protocol}/${number}`).join();
+    const ports = sharedPorts(open, readPorts(slice.ports));
     for (const endpoint of slice.endpoints) {
       if (isReady(endpoint)) {
-        readEndpoint(endpoint, rules, open, () => groupOf(open, signature, ports));
+        readEndpoint(endpoint, ports, rules, open);
       }
     }
   }
@@ -107,9 +109,9 @@ function readEndpoints(slices: readonly SliceView[], rules: ServiceRules): OpenH
 
 function readEndpoint(
   endpoint: SliceView["endpoints"][number],
+  ports: readonly PortRecord[],
   rules: ServiceRules,
   open: OpenHost,
-  group: () => OpenGroup | undefined,
 ): void {
   for (const address of endpoint.addresses) {
     const bytes = addressBytes(address);
@@ -120,56 +122,55 @@ function readEndpoint(
       open.left++;
       continue;
     }
-    const targets = group()?.targets;
-    if (targets !== undefined) {
-      open.count++;
-      addTarget(labelOf(endpoint, address, rules), bytes, targets, open);
-    }
+    open.count++;
+    addTarget(labelOf(endpoint, address, rules), bytes, ports, open);
   }
 }
 
-function addTarget(label: string, bytes: Uint8Array, targets: OpenGroup["targets"], open: OpenHost): void {
-  let target = targets.get(label);
+function addTarget(label: string, bytes: Uint8Array, ports: readonly PortRecord[], open: OpenHost): void {
+  let target = open.targets.get(label);
   if (target === undefined) {
-    target = { v4: [], v6: [] };
-    targets.set(label, target);
+    target = { v4: [], v6: [], ports };
+    open.targets.set(label, target);
+  } else if (target.ports !== ports) {
+    target.ports = sharedPorts(open, [...target.ports, ...ports]);
   }
   const key = addressKey(bytes);
-  const before = open.seen.get(key);
-  if (before === undefined) {
-    open.seen.set(key, label);
+  const isNew = !open.seen.has(key);
+  if (isNew) {
+    open.seen.add(key);
     (isV4(bytes) ? open.v4 : open.v6).push(bytes);
-  } else if (before === label || hasTarget(open, label, bytes)) {
-    return;
   }
-  if (target.v4.length + target.v6.length < MOST_OF_TARGET) {
-    (isV4(bytes) ? target.v4 : target.v6).push(bytes);
+  const own = isV4(bytes) ? target.v4 : target.v6;
+  const isThere = !isNew && own.some((other) => Buffer.compare(other, bytes) === 0);
+  if (!isThere && target.v4.length + target.v6.length < MOST_OF_TARGET) {
+    own.push(bytes);
   }
 }
 
-/** True when an address is in under this label already. */
-function hasTarget({ groups }: OpenHost, label: string, bytes: Uint8Array): boolean {
-  for (const { targets } of groups.values()) {
-    const target = targets.get(label);
-    if (target !== undefined && [...target.v4, ...target.v6].some((other) => Buffer.compare(other, bytes) === 0)) {
-      return true;
+/** The list of ports that says the same: each port once, in an order that does not depend on where it was read. */
+function sharedPorts(open: OpenHost, ports: readonly PortRecord[]): readonly PortRecord[] {
+  const byText = new Map(ports.map((port) => [`${port.name}/${port.protocol}/${port.number}`, port]));
+  const texts = [...byText.keys()].sort();
+  const signature = texts.join();
+  const found = open.ports.get(signature) ?? texts.flatMap((text) => byText.get(text) ?? []);
+  open.ports.set(signature, found);
+  return found;
+}
+
+/** Targets by their ports. Each label is in one group, with all its addresses. */
+function groupsOf({ targets }: OpenHost): GroupRecord[] {
+  const groups = new Map<readonly PortRecord[], TargetRecord[]>();
+  for (const [label, { v4, v6, ports }] of targets) {
+    const target = { label, v4, v6 };
+    const group = groups.get(ports);
+    if (group === undefined) {
+      groups.set(ports, [target]);
+    } else {
+      group.push(target);
     }
   }
-  return false;
-}
-
-function groupOf(open: OpenHost, signature: string, ports: readonly PortRecord[]): OpenGroup | undefined {
-  const found = open.groups.get(signature);
-  if (found !== undefined || open.groups.size >= MOST_GROUPS) {
-    return found;
-  }
-  const group: OpenGroup = { ports, targets: new Map() };
-  open.groups.set(signature, group);
-  return group;
-}
-
-function closed({ ports, targets }: OpenGroup): GroupRecord {
-  return { ports, targets: [...targets].map(([label, addresses]): TargetRecord => ({ label, ...addresses })) };
+  return [...groups].map(([ports, targets]) => ({ ports, targets }));
 }
 
 /** The name of an endpoint below its service: its hostname, or its pod's name where that is wished, or its address. */
