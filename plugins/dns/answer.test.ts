@@ -249,8 +249,8 @@ test("endpoints with other ports lead to their own", () => {
   assert.deepEqual(targets(web), ["8080 172-20-0-1", "8080 172-20-0-2", "9090 172-20-0-2", "9090 172-20-0-3"]);
   assert.equal(web.ar.length, 3);
   assert.ok(
-    web.an.every((text) => text.includes(" SRV 0 33 ")),
-    "three addresses share what there is",
+    web.an.every((text) => text.includes(" SRV 0 25 ")),
+    "four records share what there is",
   );
   const dns = ask(one, `_DNS._uDp.${zone}`, "SRV");
   assert.deepEqual(targets(dns), ["53 172-20-0-2", "53 172-20-0-3"]);
