@@ -72,6 +72,8 @@ export class KnownState {
   readonly #fieldManager: string;
   readonly #clock: Clock;
   readonly #scope: NamespaceScope;
+  /** A status has many counters: it is asked for until it says so. */
+  readonly #complete = new Set<string>();
   readonly #accepted = new Map<string, Set<string>>();
   /** Answers by kind since one was not as it was applied. */
   readonly #clean = new Map<string, number>();
@@ -94,7 +96,7 @@ export class KnownState {
       return undefined;
     }
     const { name } = followed.kind;
-    if (!this.#store.status(name).synced) {
+    if (!this.#isComplete(name)) {
       return undefined;
     }
     const id = `${name} ${key}`;
@@ -116,6 +118,14 @@ export class KnownState {
       writes.delete(id);
     }
     return stored ?? (followed.isWhole && this.#isFollowed(key) ? "absent" : undefined);
+  }
+
+  /** Reconciles begin when their kinds are complete; who looks earlier is a test, or another's kind. */
+  #isComplete(kind: string): boolean {
+    if (!this.#complete.has(kind) && this.#store.status(kind).synced) {
+      this.#complete.add(kind);
+    }
+    return this.#complete.has(kind);
   }
 
   /** Where not all namespaces are followed, what is in another one is not known. */
