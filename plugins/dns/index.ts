@@ -41,6 +41,10 @@ export default {
     };
     const pool = await ServerPool.open(options, { threads, log, ask, reviveAfterMs: REVIVE_AFTER_MS });
     signal.addEventListener("abort", () => pool.close());
+    if (signal.aborted) {
+      pool.close();
+      return;
+    }
     const { figures } = pool;
     const counters = Array.from({ length: options.workers }, (_, worker) => figures.counters(worker));
     const [server = ""] = pool.places;
@@ -88,5 +92,6 @@ export default {
       await pool.drain();
       roll.roll();
     });
+    await pool.ready();
   },
 } satisfies Plugin<typeof DnsOptions, typeof zoneNeeds>;
