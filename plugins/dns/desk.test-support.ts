@@ -1,12 +1,15 @@
 import type { Socket as DatagramSocket } from "node:dgram";
 import { createSocket } from "node:dgram";
-import type { Socket } from "node:net";
+import { once } from "node:events";
+import { createServer, type Socket } from "node:net";
 import { type DecodedPacket, decode, encode } from "dns-packet";
 import { COUNTER_BYTES, Counters } from "./counters.ts";
 import { RCODE, writeReply } from "./packet.ts";
 import { type DeskParts, QueryDesk, type ZoneAnswers } from "./query-desk.ts";
 
 const RECEIVE_MS = 5000;
+const LOWEST_PORT = 15_000;
+const PORTS = 15_000;
 
 /** What a client got; the types of the library leave the code of the answer out. */
 export type Answered = DecodedPacket & { readonly rcode: string };
@@ -132,11 +135,26 @@ export async function readAnswers(socket: Socket, count: number): Promise<Answer
   return found;
 }
 
-/** A free port, for sockets of the test. */
+/**
+ * A free port, for sockets of the test: below the range of outgoing ones, which keep TCP from their port for a minute after
+ * their connection has ended.
+ */
 export async function freeUdpPort(): Promise<number> {
-  const socket = createSocket("udp4");
-  await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", () => resolve()));
-  const { port } = socket.address();
-  await new Promise<void>((resolve) => socket.close(() => resolve()));
-  return port;
+  for (;;) {
+    const port = LOWEST_PORT + Math.floor(Math.random() * PORTS);
+    const socket = createSocket("udp4");
+    const server = createServer();
+    try {
+      socket.bind(port, "127.0.0.1");
+      await once(socket, "listening");
+      server.listen(port, "127.0.0.1");
+      await once(server, "listening");
+      return port;
+    } catch {
+      // Somebody has it.
+    } finally {
+      await new Promise<void>((resolve) => socket.close(() => resolve()));
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    }
+  }
 }
