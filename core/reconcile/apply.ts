@@ -48,6 +48,9 @@ const OF_SERVER: ReadonlySet<string> = new Set([
 
 /** Reads what was given to `kube.apply`. Throws RECONCILE_BAD_OBJECT. */
 export function configurationOf(given: KubeObject | OwnedObject): Configuration {
+  if (typeof given !== "object" || given === null) {
+    throw new FairleadError("RECONCILE_BAD_OBJECT", `what is applied is an object; this is ${String(given)}`);
+  }
   const { owner, object } = isOwned(given) ? given : { owner: undefined, object: given };
   const { apiVersion, kind, metadata } = object;
   const { name, namespace } = metadata ?? {};
