@@ -14,6 +14,7 @@ import { narrowReader } from "../store/narrow-reader.ts";
 import { realClock } from "../watch/clock.ts";
 import { planScope } from "../watch/namespace-scope.ts";
 import type { ControllerOptions } from "./create-controller.ts";
+import { writesOf } from "./fenced-writes.ts";
 import { createInlineRunner } from "./inline-runner.ts";
 import { PluginMetricValues } from "./metrics-plugins.ts";
 import type { NoticeBoard } from "./notices.ts";
@@ -60,7 +61,10 @@ export function openControllerPlugins(parts: ControllerPluginsParts): Controller
     metrics,
     notices,
     client: async () => {
-      transport ??= connect(access, { warn: (detail, facts) => log.warn({ ...facts, detail }, "connection") });
+      transport ??= connect(access, {
+        ...writesOf(parts.leadership),
+        warn: (detail, facts) => log.warn({ ...facts, detail }, "connection"),
+      });
       client ??= createKubeClient(parts.rest.count(transport));
       return client;
     },

@@ -11,6 +11,7 @@ import type { OwnKeys } from "../reconcile/run-loop.ts";
 import type { StoreReader } from "../store/reader.ts";
 import type { Clock } from "../watch/clock.ts";
 import type { NamespaceScope } from "../watch/namespace-scope.ts";
+import { writesOf } from "./fenced-writes.ts";
 import { KubeGate } from "./kube-gate.ts";
 
 /** What the controllers of a cluster need of it. */
@@ -44,7 +45,10 @@ export function openControllerReconcile(parts: ControllerReconcileParts): Contro
   let client: KubeClient | undefined;
   const gate = new KubeGate({
     client: async () => {
-      transport ??= connect(access, { warn: (detail, facts) => log.warn({ ...facts, detail }, "connection") });
+      transport ??= connect(access, {
+        ...writesOf(leadership),
+        warn: (detail, facts) => log.warn({ ...facts, detail }, "connection"),
+      });
       client ??= createKubeClient(rest.count(transport));
       return client;
     },

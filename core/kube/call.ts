@@ -10,7 +10,10 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
   /** Whole call, retries included, milliseconds. Default: the client's. */
   readonly timeoutMs?: number;
-  /** Called right before each try, also one after a wait; what it throws ends the call, and nothing is sent. */
+  /**
+   * Called before each try, and again right before it is written to a connection; what it throws ends the call, and nothing is
+   * sent.
+   */
   readonly beforeEach?: () => void;
 }
 
@@ -49,7 +52,7 @@ export class Caller {
    */
   async send(request: HttpRequest, options: CallOptions = {}): Promise<Answer> {
     const timeoutMs = options.timeoutMs ?? this.#settings.timeoutMs;
-    const limit = new CallLimit(request, timeoutMs, options.signal);
+    const limit = new CallLimit(request, timeoutMs, options);
     try {
       for (let attempt = 0; ; attempt++) {
         await limit.race(this.#settings.bucket?.take(limit.signal));
@@ -86,7 +89,7 @@ export class Caller {
     try {
       answer = await receive(
         this.#transport,
-        { ...wanted, headTimeoutMs: limit.leftMs() + 1_000 },
+        { ...wanted, headTimeoutMs: limit.leftMs() + 1_000, check: limit.check },
         this.#settings.maxBodyBytes,
         limit,
       );
@@ -131,13 +134,16 @@ export class Caller {
 
 /** Deadline and abort of one call. */
 class CallLimit {
+  /** Whether it may still be sent. */
+  readonly check: (() => void) | undefined;
   readonly #stop = new AbortController();
   readonly #until: number;
   readonly #timer: NodeJS.Timeout;
   readonly #outside: AbortSignal | undefined;
   readonly #onAbort: () => void;
 
-  constructor(request: HttpRequest, timeoutMs: number, outside: AbortSignal | undefined) {
+  constructor(request: HttpRequest, timeoutMs: number, { signal: outside, beforeEach }: CallOptions) {
+    this.check = beforeEach;
     const what = `${request.method} ${request.path.split("?", 1)[0]}`;
     this.#until = performance.now() + timeoutMs;
     this.#timer = setTimeout(() => {

@@ -221,9 +221,9 @@ describe("retries", () => {
   const busy: Reply = { status: 429, headers: { "retry-after": "0" }, body: { reason: "TooManyRequests" } };
   const down: Reply = { status: 503, headers: { "retry-after": "0" } };
 
-  test("beforeEach is asked before each try; what it throws ends the call", async () => {
+  test("beforeEach is asked before each try and at its connection; what it throws ends the call", async () => {
     const { client, seen } = await scripted([busy, busy, { body: {} }]);
-    let left = 2;
+    let left = 4; // two of each try
     const beforeEach = (): void => {
       if (left-- === 0) {
         throw new Error("no more");

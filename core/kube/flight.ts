@@ -1,4 +1,4 @@
-import { FairleadError } from "../errors.ts";
+import { FairleadError, messageOf } from "../errors.ts";
 import type { Exchange, HttpRequest, ResponseHead, ResponseSink } from "./transport.ts";
 
 /** What carries one attempt of a request: an HTTP/2 stream or an HTTP/1.1 request. */
@@ -61,6 +61,19 @@ export class Flight implements Exchange {
   /** Whether this attempt is the one that may still deliver. */
   isCurrent(attempt: number): boolean {
     return attempt === this.#attempt && this.#sink !== undefined;
+  }
+
+  /** Asks whether it may still be sent, right before it is written to a connection; one that may not has ended. */
+  mayBeSent(): boolean {
+    try {
+      this.request.check?.();
+      return true;
+    } catch (error) {
+      this.giveUp(
+        error instanceof FairleadError ? error : new FairleadError("KUBE_ABORTED", messageOf(error), { cause: error }),
+      );
+      return false;
+    }
   }
 
   /** Starts an attempt; its number goes with every later call, so that late events of an older one are dropped. */

@@ -34,6 +34,8 @@ export interface ConnectOptions {
   readonly renewEveryMs?: number;
   /** Protocols to offer. Default both. */
   readonly protocols?: readonly ("h2" | "http/1.1")[];
+  /** Connections by HTTP/1.1 that are kept for later requests. Default 4. */
+  readonly idleConnections?: number;
   /** Default `fairlead/<version> (<platform>)`. */
   readonly userAgent?: string;
   /** Milliseconds since 1970. Default `Date.now`. */
@@ -74,6 +76,7 @@ export function connect(access: ClusterAccess, options: ConnectOptions = {}): Ht
     tokenFileEveryMs: options.tokenFileEveryMs ?? 60_000,
     renewEveryMs: options.renewEveryMs ?? 5_000,
     protocols: options.protocols ?? ["h2", "http/1.1"],
+    idleConnections: options.idleConnections ?? 4,
     userAgent: options.userAgent ?? userAgent(),
     now: options.now ?? Date.now,
   });
@@ -215,6 +218,9 @@ class SocketTransport implements HttpTransport, FlightOwner {
   }
 
   #sendOn(line: Http2Line, flight: Flight, current: CurrentAccess): void {
+    if (!flight.mayBeSent()) {
+      return;
+    }
     flight.accessVersion = current.version;
     this.#requests += 1;
     const headers = requestHeaders(flight.request, current, this.#settings.userAgent);
@@ -419,6 +425,7 @@ class SocketTransport implements HttpTransport, FlightOwner {
   async #makePool(): Promise<Http1Pool> {
     const http = await import("node:http");
     this.#pool ??= new Http1Pool(http, {
+      idleConnections: this.#settings.idleConnections,
       host: this.#destination.host,
       port: this.#destination.port,
       dial: async () => (await this.#dial(await this.#credentials.get(), ["http/1.1"])).socket,

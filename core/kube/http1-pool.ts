@@ -4,14 +4,14 @@ import { FairleadError } from "../errors.ts";
 import { resetError } from "./connect-error.ts";
 import { type Flight, pathOf } from "./flight.ts";
 
-const IDLE_SOCKETS = 4;
-
 export interface Http1Options {
   readonly host: string;
   readonly port: number;
   /** Opens one more connection that speaks HTTP/1.1. */
   readonly dial: () => Promise<Socket>;
   readonly received: (bytes: number) => void;
+  /** Connections that are kept for later requests. */
+  readonly idleConnections: number;
 }
 
 /** HTTP/1.1 connections, one per request in flight, kept alive in between. */
@@ -24,7 +24,7 @@ export class Http1Pool {
   constructor(http: typeof import("node:http"), options: Http1Options) {
     this.#http = http;
     this.#options = options;
-    this.#agent = new http.Agent({ keepAlive: true, maxFreeSockets: IDLE_SOCKETS, scheduling: "lifo" });
+    this.#agent = new http.Agent({ keepAlive: true, maxFreeSockets: options.idleConnections, scheduling: "lifo" });
     // Sockets come from our own dialling (TLS, proxy, deadline), ready for use.
     this.#agent.createConnection = (_options, callback) => {
       const spare = this.#spare.pop();
@@ -71,6 +71,10 @@ export class Http1Pool {
       },
     });
     let failure: unknown;
+    if (asked.check !== undefined) {
+      // Node writes the request in this very turn, after its listeners.
+      request.once("socket", () => flight.mayBeSent());
+    }
     request
       .on("response", (message) => {
         response = message;

@@ -9,6 +9,8 @@ export interface HttpRequest {
   readonly body?: string | Uint8Array;
   /** Give up when no response head came after this many milliseconds. Default 30000. */
   readonly headTimeoutMs?: number;
+  /** Called right before it is written to a connection, each time; what it throws ends it, and nothing is written. */
+  readonly check?: () => void;
 }
 
 /** Status line and headers of a response; header names are lower case. */
