@@ -1,5 +1,6 @@
 import { pods } from "../kinds/core.ts";
 import type { RowPlan } from "../kinds/plan.ts";
+import { ownedKind } from "../reconcile/owned-kind.ts";
 import { RowBuilder } from "../store/row.ts";
 import { createListDecoder, createWatchDecoder, type WireFormat } from "./decoder.ts";
 import { MapInterner, plainRow } from "./plain-row.test-support.ts";
@@ -45,6 +46,8 @@ const PLAN = pods
   )
   .plan();
 const SLIM: RowPlan = pods.select("labels", "phase", "restarts").keep("slim").plan();
+
+const OWNED: RowPlan = ownedKind(pods, ["phase"], "webapp").plan();
 
 /** Above this one input counts as a hang. */
 const HANG_MS = 2000;
@@ -226,6 +229,7 @@ function seeds(): Seed[] {
     ["protobuf", PLAN],
     ["json", PLAN],
     ["json", SLIM],
+    ["json", OWNED],
   ] as const) {
     const bookmark = { metadata: { resourceVersion: "12", annotations: { "k8s.io/initial-events-end": "true" } } };
     const event = (type: string, kind: string, object: Json): Uint8Array =>
@@ -259,7 +263,21 @@ function pod(index: number): Json {
       annotations: { note: "line\nbreak" },
       ownerReferences: [{ apiVersion: "apps/v1", kind: "ReplicaSet", name: "cart", uid: "u-1", controller: true }],
       finalizers: ["example.org/a"],
-      managedFields: [{ manager: "kubectl", fieldsV1: { "f:a": {} } }],
+      managedFields: [
+        { manager: "kubectl", fieldsV1: { "f:a": {} } },
+        {
+          manager: "webapp",
+          operation: "Apply",
+          fieldsV1: {
+            "f:metadata": { "f:labels": { "f:app": {} }, "f:finalizers": { 'v:"example.org/a"': {} } },
+            "f:spec": {
+              "f:priority": {},
+              "f:volumes": {},
+              "f:containers": { 'k:{"name":"main"}': { ".": {}, "f:image": {}, "f:resources": {} } },
+            },
+          },
+        },
+      ],
     },
     spec: {
       nodeName: "node-1",

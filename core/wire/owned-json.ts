@@ -52,8 +52,12 @@ export class OwnedReader {
       // An object, as its brace says; what is no object below has no steps.
       const fields = JSON.parse(this.#bytes.toString("utf8", this.#from, this.#to)) as FieldsV1;
       this.#value(fields, start, end);
+      // Values were only skipped until now: what readers cannot parse must not get into a row.
+      JSON.parse(this.#out.toString("utf8", 0, this.#size));
     } catch (error) {
-      throw error instanceof SyntaxError ? brokenFrame("managedFields, or a list that they name, are not JSON") : error;
+      throw error instanceof SyntaxError
+        ? brokenFrame("managedFields, or a value that they name, are not JSON")
+        : error;
     }
     const text = builder.text(this.#out, 0, this.#size);
     // A large object is not kept alive by the reader.
