@@ -17,6 +17,9 @@ export type {
 } from "./controller.ts";
 export type { ReconcileKube } from "./kube.ts";
 export { mapping } from "./mapping.ts";
+export type { Owner, OwnerOptions } from "./owner.ts";
 export { type AnyPredicate, type ObjectChange, type Predicate, predicates, type When } from "./predicate.ts";
 export { defineResource, type Resource, type ResourceObject } from "./resource.ts";
+export type { Column, ResourceDefinition, Rule, VersionDefinition } from "./resource-definition.ts";
 export { terminal } from "./terminal.ts";
+export type { DeleteMode, EditableObject, GivenObject, WriteMode, WriteOutcome } from "./write-run.ts";
