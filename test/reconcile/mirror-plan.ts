@@ -3,7 +3,8 @@ import mirror from "../../plugins/config-mirror/index.ts";
 import { type Action, mustEqual, type Plan } from "./schedules.ts";
 import { type AnyObject, configMap, mapAt, namespace } from "./world.ts";
 
-const NAMESPACES = ["shop", "other", "team-a", "team-b"] as const;
+/** Those that are always there. */
+export const NAMESPACES = ["shop", "other", "team-a", "team-b"] as const;
 /** Comes and goes. */
 const LATE = "team-late";
 const NAMES = ["ca", "tz"] as const;
@@ -31,7 +32,7 @@ export const MIRROR_PLAN: Plan<MirrorModel> = {
     const objects: AnyObject[] = [...(await cluster.list("v1", "ConfigMap"))];
     const found = new Map(
       objects
-        .filter(({ metadata }) => metadata.name !== "kube-root-ca.crt")
+        .filter(({ metadata }) => metadata.name !== "kube-root-ca.crt" && !metadata.namespace.startsWith("kube-"))
         .map((object) => [`${object.metadata.namespace}/${object.metadata.name}`, object]),
     );
     for (const [key, object] of found) {

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import type { ClusterSource } from "../../core/index.ts";
 import {
   type FakeCluster,
   type FakeClusterOptions,
@@ -32,28 +33,33 @@ export interface ScheduleRun {
 
 const MOST_ACTIONS = 14;
 const MOST_TURNS = 12;
+const TRIES = 20;
+/** A real namespace takes seconds to be emptied. */
+const REAL_TRIES = 300;
+const REAL_LOOK_MS = 100;
 
 /**
  * One schedule: people act, the API server fails, watches lag, and the controller is killed and started again at random points,
  * all of it by the seed. At the end everything heals, and the model's end state must be there; asked once more, nothing may be
- * written. Rejects with the seed in the message.
+ * written. On a real API server nothing is made to fail but the controller. Rejects with the seed in the message.
  */
-export async function runSchedule<Model>(plan: Plan<Model>, seed: number): Promise<ScheduleRun> {
+export async function runSchedule<Model>(plan: Plan<Model>, seed: number, real?: ClusterSource): Promise<ScheduleRun> {
   const random = seededRandom(seed);
   const told: string[] = [];
-  const cluster = await fakeCluster({ ...plan.options(), timeoutMs: 20_000 });
-  const run = new Schedule(cluster, random, told);
+  const options = real === undefined ? { timeoutMs: 20_000 } : { cluster: real, clock: undefined, timeoutMs: 60_000 };
+  const cluster = await fakeCluster({ ...plan.options(), ...options });
+  const run = new Schedule(cluster, random, told, real !== undefined);
   try {
     const model = plan.model();
     const actions = 1 + random.below(MOST_ACTIONS);
     for (let at = 0; at < actions; at++) {
       await run.disturb();
       told.push("act");
-      await act(cluster, plan.next(random, model));
+      await act(cluster, plan.next(random, model), real !== undefined);
       await run.idle();
     }
     await run.heal();
-    await plan.check(cluster, model);
+    await cluster.eventually(() => plan.check(cluster, model));
     const { writes } = run;
     cluster.forget();
     await cluster.kill();
@@ -62,7 +68,7 @@ export async function runSchedule<Model>(plan: Plan<Model>, seed: number): Promi
     if (sent.length > 0) {
       throw new Error(`a restart wrote though nothing differs: ${JSON.stringify(sent.slice(0, 3))}`);
     }
-    await plan.check(cluster, model);
+    await cluster.eventually(() => plan.check(cluster, model));
     return { actions, kills: run.kills, faults: run.faults, writes };
   } catch (error) {
     throw new Error(`schedule ${seed} (${told.join(", ")}): ${error instanceof Error ? error.message : error}`, {
@@ -74,16 +80,16 @@ export async function runSchedule<Model>(plan: Plan<Model>, seed: number): Promi
 }
 
 /** People try again when the cluster was faster. */
-async function act(cluster: FakeCluster, action: Action): Promise<void> {
+async function act(cluster: FakeCluster, action: Action, isReal: boolean): Promise<void> {
   for (let tries = 1; ; tries++) {
     try {
       await action(cluster);
       return;
     } catch (error) {
-      if (tries === 20) {
+      if (tries === (isReal ? REAL_TRIES : TRIES)) {
         throw error;
       }
-      await turn();
+      await (isReal ? new Promise((resolve) => setTimeout(resolve, REAL_LOOK_MS)) : turn());
     }
   }
 }
@@ -94,13 +100,15 @@ class Schedule {
   readonly #cluster: FakeCluster;
   readonly #random: Random;
   readonly #told: string[];
+  readonly #isReal: boolean;
   #goOn: (() => void) | undefined;
   #isRunning = true;
 
-  constructor(cluster: FakeCluster, random: Random, told: string[]) {
+  constructor(cluster: FakeCluster, random: Random, told: string[], isReal: boolean) {
     this.#cluster = cluster;
     this.#random = random;
     this.#told = told;
+    this.#isReal = isReal;
   }
 
   get writes(): number {
@@ -120,6 +128,10 @@ class Schedule {
 
   /** Something goes wrong, or nothing does. */
   async disturb(): Promise<void> {
+    if (this.#isReal) {
+      await (this.#random.below(3) === 0 ? (this.#isRunning ? this.#kill() : this.#start()) : undefined);
+      return;
+    }
     const { server } = this.#cluster;
     const verb = this.#random.pick(["create", "update", "patch", "delete", "get"]);
     const nth = 1 + this.#random.below(2);
@@ -168,6 +180,10 @@ class Schedule {
 
   /** Everything goes right from here on. */
   async heal(): Promise<void> {
+    if (this.#isReal) {
+      await this.#start();
+      return;
+    }
     this.#cluster.server.faults.clear();
     this.#goOn?.();
     await this.#start();

@@ -25,7 +25,7 @@ export interface WebAppModel {
 }
 
 /** Random schedules for the WebApp controller of the example. One plan for each run: the directory is its own. */
-export function webAppPlan(): Plan<WebAppModel> {
+export function webAppPlan({ arePodsReady = true }: { readonly arePodsReady?: boolean } = {}): Plan<WebAppModel> {
   const directory = new Map<string, string>();
   const outside = {
     enter: async (key: string, url: string) => void directory.set(key, url),
@@ -88,7 +88,7 @@ export function webAppPlan(): Plan<WebAppModel> {
         mustEqual(
           `the status of ${metadata.name}`,
           [status.observedGeneration, status.readyReplicas, status.url],
-          [metadata.generation, replicas, url],
+          [metadata.generation, arePodsReady ? replicas : 0, url],
         );
       }
       mustEqual(
