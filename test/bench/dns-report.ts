@@ -35,7 +35,7 @@ export function dnsReport(runs: readonly DnsRun[], index: Part, options: BenchOp
     name: "dns",
     title: "DNS",
     how: [
-      `\`fairlead run\` with the dns plugin and CoreDNS 1.15.0 on the same real kube-apiserver with the ${options.shape} shape, interleaved, ` +
+      `\`fairlead run\` with the dns plugin, as the image runs it, and CoreDNS 1.15.0 on the same real kube-apiserver with the ${options.shape} shape, interleaved, ` +
         `${options.runs} runs of each. The server has core 0 (CoreDNS with GOMAXPROCS=1), dnsperf core 1: one thread, 32 sockets, 128 ` +
         "questions outstanding; by TCP 16 connections. Questions: addresses of services; and a mix of 40 % A, 20 % AAAA without an " +
         "answer, 30 % names of the search path that do not exist, 5 % SRV, 5 % PTR. CoreDNS as clusters ship it has cache, loadbalance " +

@@ -38,6 +38,9 @@ export interface OurSettings {
 
 /** The core of servers; the load has core 1. */
 const PIN = ["taskset", "-c", "0"];
+/** Node as the image runs it. */
+const IMAGE_FLAGS = ["--max-semi-space-size=1"];
+const IMAGE_ENV = { NODE_ENV: "production", MALLOC_ARENA_MAX: "2" };
 const DIST = fileURLToPath(new URL("../../dist/", import.meta.url));
 const LOOK_MS = 60_000;
 
@@ -58,8 +61,10 @@ export async function startOurs(place: ServerPlace, settings: OurSettings): Prom
   const file = join(place.folder, `ours-${port}.yaml`);
   await writeFile(file, stringify(config));
   const startedAtMs = performance.now();
-  const [command, ...args] = [...PIN, process.execPath, join(DIST, "config/bin.js"), "run", "--config", file];
-  const child = spawn(command, args, { stdio: ["ignore", "ignore", "pipe"] });
+  const program = [process.execPath, ...IMAGE_FLAGS, join(DIST, "config/bin.js")];
+  const [command, ...args] = [...PIN, ...program, "run", "--config", file];
+  const env = { ...process.env, ...IMAGE_ENV };
+  const child = spawn(command, args, { stdio: ["ignore", "ignore", "pipe"], env });
   let said = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     said += text;
