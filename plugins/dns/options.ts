@@ -233,7 +233,9 @@ export const DnsOptions = z.strictObject({
   acl: Acl.prefault({}).describe("Who may ask."),
   limits: Limits.prefault({}),
   log: Log.prefault({}).describe("The query log."),
-  lameDuck: duration(60_000).default("0s").describe("Answers on for this long after it was told to stop."),
+  lameDuck: duration(60_000)
+    .default("0s")
+    .describe("Answers on for this long after it was told to stop; less than stopTimeoutMs of the plugin."),
 });
 
 function aliasName() {
