@@ -201,9 +201,17 @@ class Route {
   #open(address: UpstreamAddress): { upstream: Upstream; probe: LoopProbe } {
     const { tcp, timeoutMs, maxFails = 2, randomCase = true, healthName = "" } = this.#options;
     const name = wireName(healthName) ?? "\0";
-    const rules = { tcp, timeoutMs, maxFails, randomCase, healthName: name, udpSize: this.#site.udpSize };
+    const { log, loopToken, udpSize } = this.#site;
+    const fields = { upstream: upstreamText(address), zone: this.#options.zone };
+    const onHealth = (isDown: boolean): void => {
+      if (isDown) {
+        log.warn(fields, "an upstream does not answer; others are asked, or the names of its zone get SERVFAIL");
+      } else {
+        log.info(fields, "an upstream answers again");
+      }
+    };
+    const rules = { tcp, timeoutMs, maxFails, randomCase, healthName: name, udpSize, onHealth };
     const upstream = new Upstream(address, rules, this.#site);
-    const { log, loopToken } = this.#site;
     const probe = new LoopProbe(upstream, { zone: this.zone, token: loopToken }, this.#site, {
       onLoop: (text, zone) =>
         log.warn({ upstream: text, zone }, "what this upstream is asked comes back to us; it is not used"),

@@ -114,6 +114,9 @@ test("G03: two failures make an upstream down; probes for the root bring it back
   await bench.clock.advance(4_500);
   assert.equal((await alone).rcode, "SERVFAIL");
   assert.equal(healthy(), false);
+  const told = (): unknown[] =>
+    bench.lines.flatMap(({ fields, message }) => (fields.upstream === first.address ? [message] : []));
+  assert.deepEqual(told(), ["an upstream does not answer; others are asked, or the names of its zone get SERVFAIL"]);
   await until("a probe", () => first.probes.some(({ type, name }) => type === "NS" && (name === "." || name === "")));
   second.script = () => from("192.0.2.2");
   await bench.clock.advance(1_000);
@@ -128,6 +131,8 @@ test("G03: two failures make an upstream down; probes for the root bring it back
     await bench.clock.advance(1);
   }
   assert.equal(healthy(), true);
+  assert.equal(told().at(-1), "an upstream answers again");
+  assert.equal(told().length, 2);
   await bench.clock.advance(1_000);
   assert.deepEqual(await bench.addresses("www.example.test"), ["192.0.2.1"]);
 });

@@ -22,6 +22,8 @@ export interface UpstreamRules {
   readonly healthName: string;
   /** The size that our OPT names. */
   readonly udpSize: number;
+  /** Told when it is down and when it is well again; of one that keeps changing now and then. */
+  readonly onHealth?: (isDown: boolean) => void;
 }
 
 /** What the parts of a resolver share. */
@@ -44,6 +46,8 @@ const LEAST_HEDGE_MS = 50;
 const FIRST_PROBE_MS = 500;
 const MOST_PROBE_MS = 5_000;
 const PROBE_TIMEOUT_MS = 2_000;
+/** That an upstream is down is told once in so long. */
+const TELL_DOWN_MS = 10_000;
 /** So long an upstream that refused EDNS, or does not keep the case, is asked without it. */
 const PLAIN_MS = 600_000;
 
@@ -63,6 +67,8 @@ export class Upstream {
   #probeTimer: ResolveTimer | undefined;
   #probe: Ticket | undefined;
   #isClosed = false;
+  #isToldDown = false;
+  #toldDownMs = Number.NEGATIVE_INFINITY;
   #withoutEdnsUntilMs = Number.NEGATIVE_INFINITY;
   #withoutCaseUntilMs = Number.NEGATIVE_INFINITY;
 
@@ -123,6 +129,7 @@ export class Upstream {
   /** Something asked of it failed, or took too long. Starts probes until it answers again. */
   noteFailure(): void {
     this.#fails++;
+    this.#tell();
     if (this.#probeTimer === undefined && this.#probe === undefined) {
       this.#planProbe(FIRST_PROBE_MS);
     }
@@ -147,8 +154,23 @@ export class Upstream {
       this.#meanMs += (ms - this.#meanMs) / 8;
     }
     this.#fails = 0;
+    this.#tell();
     this.#probeTimer?.clear();
     this.#probeTimer = undefined;
+  }
+
+  #tell(): void {
+    const { isDown } = this;
+    if (isDown === this.#isToldDown) {
+      return;
+    }
+    const now = this.#parts.clock.now();
+    if (isDown && now - this.#toldDownMs < TELL_DOWN_MS) {
+      return;
+    }
+    this.#toldDownMs = isDown ? now : this.#toldDownMs;
+    this.#isToldDown = isDown;
+    this.#rules.onHealth?.(isDown);
   }
 
   #planProbe(delayMs: number): void {
@@ -171,6 +193,7 @@ export class Upstream {
       this.#probe = undefined;
       if (!isWell) {
         this.#fails++;
+        this.#tell();
         this.#planProbe(nextDelayMs);
       }
     };
