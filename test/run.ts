@@ -68,7 +68,9 @@ async function main(): Promise<number> {
   }
   const tally: Tally = { passed: 0, failed: 0, skipped: [] };
   const unit = globSync("{core,config,sandbox,plugins,docs/examples}/**/*.test.ts").sort();
-  const product = globSync("test/{config,faults,conformance,package,dns,reconcile,election,cluster,e2e}/**/*.test.ts").sort();
+  const product = globSync(
+    "test/{config,faults,conformance,package,dns,reconcile,election,cluster,e2e}/**/*.test.ts",
+  ).sort();
   if (positionals.length > 0) {
     await runFiles(positionals, 1, tally);
   } else {
