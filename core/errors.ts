@@ -18,13 +18,21 @@ export class FairleadError extends Error {
 
 /** The code of any thrown value: a Fairlead code, a Node code such as `ECONNRESET`, or "UNKNOWN". */
 export function codeOf(error: unknown): string {
-  if (typeof error === "object" && error !== null && "code" in error && typeof error.code === "string") {
-    return error.code;
+  try {
+    if (typeof error === "object" && error !== null && "code" in error && typeof error.code === "string") {
+      return error.code;
+    }
+  } catch {
+    // What throws when it is looked at tells no code.
   }
   return "UNKNOWN";
 }
 
-/** The message of any thrown value. */
+/** The message of any thrown value. Never throws, whatever that is. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  try {
+    return error instanceof Error ? String(error.message) : String(error);
+  } catch {
+    return "what was thrown is no error and cannot be shown";
+  }
 }

@@ -162,6 +162,39 @@ test("a throw is retried, later each time, until it succeeds; an end for good is
   assert.equal(attempts.at(-1), 1);
 });
 
+test("whatever is thrown is a failure, also what cannot even be shown", async () => {
+  const hostile = new Proxy(
+    {},
+    {
+      get() {
+        throw new Error("not to be looked at");
+      },
+      has() {
+        throw new Error("not to be looked at");
+      },
+    },
+  );
+  const things: unknown[] = ["a text", undefined, null, 42, Symbol("s"), Object.create(null), hostile, { message: 1n }];
+  const left = [...things];
+  const loop = bench.loop(
+    noting(() => {
+      if (left.length > 0) {
+        throw left.shift();
+      }
+    }),
+  );
+  loop.start();
+  put("a", 1);
+  bench.synced("configmaps", "secrets");
+  await bench.commit();
+  for (const _ of things) {
+    bench.clock.step(10_000);
+    await settle();
+  }
+  assert.deepEqual([seen.length, left.length, loop.isIdle, bench.lines.length], [9, 0, true, 8]);
+  assert.match(bench.lines[5] ?? "", /"code":"UNKNOWN","detail":"what was thrown is no error and cannot be shown"/);
+});
+
 test("requeueAfter comes again at its time, status is written, and a time that is none is an error", async () => {
   const results: unknown[] = [{ requeueAfter: "30s", status: { ready: 1 } }, undefined, { requeueAfter: "soon" }];
   bench.synced("configmaps", "secrets");

@@ -157,6 +157,29 @@ test("a controller that never ceases to write is told", async () => {
   await assert.rejects(cluster.apply(configMap("shop/one")), { code: "TESTING_NOT_SETTLED" });
 });
 
+test("a reconcile that does not end is named, reaches its deadline by the clock, and holds up no stop", async () => {
+  let began = Promise.withResolvers<AbortSignal>();
+  const hanging = controller("hanging")
+    .for(configMaps)
+    .deadline("5s")
+    .reconcile((_, { signal }) => {
+      began.resolve(signal);
+      return new Promise<void>(() => {});
+    });
+  const cart = configMap("cart", { namespace: "shop" });
+  const options = { controllers: [hanging], clock: Date.UTC(2026, 0, 1) };
+  await assert.rejects(fakeCluster({ ...options, objects: [namespace("shop"), cart], timeoutMs: 100 }), {
+    code: "TESTING_NOT_SETTLED",
+    message: /^"hanging" was still at work after 100 ms/,
+  });
+  began = Promise.withResolvers();
+  await using cluster = await fakeCluster({ ...options, objects: [namespace("shop")], timeoutMs: 100 });
+  await cluster.client.put(cart);
+  const signal = await began.promise;
+  await assert.rejects(cluster.advance("6s"), { code: "TESTING_NOT_SETTLED" });
+  assert.equal(signal.reason?.code, "RECONCILE_TIMEOUT");
+});
+
 test("a lost lease stops all writes, and the next term makes up for it", async () => {
   const lease = { apiVersion: "coordination.k8s.io/v1", kind: "Lease", namespace: "shop", name: "notes" };
   await using cluster = await fakeCluster({

@@ -111,6 +111,9 @@ const QUIET_TURNS = 6;
 /** On a real API server others act too: so long nothing must change. */
 const REAL_QUIET_MS = 400;
 const REAL_LOOK_MS = 25;
+/** A stop that takes so long waits for something that does not end: then a clock that stands still is moved, step by step. */
+const LATE_AFTER_MS = 500;
+const LATE_STEP_MS = 10_000;
 
 /** Makes a cluster, puts the objects into it and starts the controllers. Rejects with what makes them fail to start. */
 export async function fakeCluster(options: FakeClusterOptions): Promise<FakeCluster> {
@@ -242,7 +245,7 @@ class RunningCluster implements FakeCluster {
       if (performance.now() > endAt) {
         throw new FairleadError(
           "TESTING_NOT_SETTLED",
-          `the controllers were still at work after ${timeoutMs} ms: a fault that is still scripted, or a reconcile that never ceases to write`,
+          `${this.#atWork()} still at work after ${timeoutMs} ms: a fault that is still scripted, a reconcile that never ceases to write, or one that does not end (to test its deadline, change the cluster by "client", which waits for nothing, and "advance")`,
         );
       }
     }
@@ -329,7 +332,13 @@ class RunningCluster implements FakeCluster {
   async kill(): Promise<void> {
     const running = this.#controller;
     this.#controller = undefined;
-    await running?.stop();
+    // What does not end is given up by the clock, and that stands still.
+    const late = setInterval(() => void this.#clock?.advance(LATE_STEP_MS, async () => {}), LATE_AFTER_MS);
+    try {
+      await running?.stop();
+    } finally {
+      clearInterval(late);
+    }
   }
 
   async stop(): Promise<void> {
@@ -389,6 +398,12 @@ class RunningCluster implements FakeCluster {
       this.#kinds.set(`${apiVersion} ${kind}`, { apiVersion, kind });
     }
     return this.#kinds.values();
+  }
+
+  #atWork(): string {
+    const busy = this.#controller?.controllers().filter(({ isIdle }) => !isIdle) ?? [];
+    const names = busy.map(({ name }) => `"${name}"`).join(", ");
+    return names === "" ? "the cluster was" : `${names} ${busy.length === 1 ? "was" : "were"}`;
   }
 
   #turn(): Promise<void> {
