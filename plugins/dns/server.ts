@@ -22,6 +22,8 @@ type Context = ThreadContext<ServerData, ToServer, FromServer, typeof zoneNeeds>
 
 /** A thread that was started anew waits so long for the names of the cluster before it answers, milliseconds. */
 const CATCH_UP_MS = 5000;
+/** And the first one so long: of a store that is complete already, as when options change, the names are there at once. */
+const FIRST_NAMES_MS = 1000;
 const FIGURES_EVERY_MS = 1000;
 const MOST_SEED = 2 ** 31;
 /** Outstanding questions are looked at so often at the end, milliseconds. */
@@ -109,10 +111,9 @@ class DnsServer {
         onError: (error, key) => log.error({ key, detail: String(error) }, "names of a service could not be written"),
       });
       const synced = this.#feed.synced.then(() => this.#announce());
-      if (this.#life > 1) {
-        // Other threads have the index of the life before until this one is complete.
-        await Promise.race([synced, after(CATCH_UP_MS)]);
-      } else {
+      // Other threads have the index of the life before until this one is complete.
+      await Promise.race([synced, after(this.#life > 1 ? CATCH_UP_MS : FIRST_NAMES_MS)]);
+      if (this.#life === 1) {
         this.#announce();
       }
     }
