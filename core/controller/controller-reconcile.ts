@@ -2,9 +2,9 @@ import type { WatchedLeadership } from "../election/leadership.ts";
 import { codeOf, messageOf } from "../errors.ts";
 import type { HookBoard } from "../hooks/hook-board.ts";
 import type { ClusterAccess } from "../kube/access.ts";
-import { createKubeClient, type KubeClient } from "../kube/client.ts";
+import type { KubeClient } from "../kube/client.ts";
 import type { RestMeter } from "../kube/counted-transport.ts";
-import { connect, type HttpTransport } from "../kube/http-transport.ts";
+import type { HttpTransport } from "../kube/http-transport.ts";
 import type { Logger } from "../log.ts";
 import { ReconcileHost } from "../reconcile/run-host.ts";
 import type { OwnKeys } from "../reconcile/run-loop.ts";
@@ -42,14 +42,26 @@ export interface ControllerReconcile {
 export function openControllerReconcile(parts: ControllerReconcileParts): ControllerReconcile {
   const { access, store, clock, log, dryRun, scope, leadership, shards, rest } = parts;
   let transport: HttpTransport | undefined;
-  let client: KubeClient | undefined;
+  let client: Promise<KubeClient> | undefined;
+  let isStopped = false;
+  /** Sockets and TLS are loaded only where something is read or written: they take 15 MB. */
+  const openClient = async (): Promise<KubeClient> => {
+    const [{ connect }, { createKubeClient }] = await Promise.all([
+      import("../kube/http-transport.ts"),
+      import("../kube/client.ts"),
+    ]);
+    transport = connect(access, {
+      ...writesOf(leadership),
+      warn: (detail, facts) => log.warn({ ...facts, detail }, "connection"),
+    });
+    if (isStopped) {
+      await transport.close();
+    }
+    return createKubeClient(rest.count(transport));
+  };
   const gate = new KubeGate({
-    client: async () => {
-      transport ??= connect(access, {
-        ...writesOf(leadership),
-        warn: (detail, facts) => log.warn({ ...facts, detail }, "connection"),
-      });
-      client ??= createKubeClient(rest.count(transport));
+    client: () => {
+      client ??= openClient();
       return client;
     },
     board: parts.board ?? NO_TAPS,
@@ -61,6 +73,7 @@ export function openControllerReconcile(parts: ControllerReconcileParts): Contro
     host,
     async stop() {
       await host.stop();
+      isStopped = true;
       try {
         await transport?.close();
       } catch (error) {

@@ -1,7 +1,7 @@
-import { createHash } from "node:crypto";
 import { hostname } from "node:os";
 import type { ObjectReference } from "../api/hooks.ts";
 import { codeOf, messageOf } from "../errors.ts";
+import { sha256 } from "../kinds/sha256.ts";
 import { TokenBucket } from "../kube/token-bucket.ts";
 import type { Logger } from "../log.ts";
 import type { Clock, Timer } from "../watch/clock.ts";
@@ -117,7 +117,7 @@ export class EventRecorder {
       return;
     }
     this.#forgetOld(now);
-    const salt = createHash("sha256").update(`${key}\n${clock.wallNow()}\n${this.#series.size}`).digest("hex");
+    const salt = sha256(`${key}\n${clock.wallNow()}\n${this.#series.size}`, "hex");
     const name = `${about.name.slice(0, 200)}.${salt.slice(0, 16)}`;
     const series = {
       key,

@@ -1,5 +1,5 @@
-import { hash } from "node:crypto";
 import type { DerivedField } from "./field.ts";
+import { sha256 } from "./sha256.ts";
 
 /**
  * The fields of an object that one field manager owns by server-side apply, with their values: managedFields' own steps
@@ -41,7 +41,7 @@ export function isDigested(bytes: number, hidden: boolean): boolean {
 
 /** Stands for a text, or its bytes in UTF-8. */
 export function digestOf(text: string | Uint8Array): string {
-  return hash("sha256", text, "base64url");
+  return sha256(text, "base64url");
 }
 
 /** The values that `fields` names in `value`, which stands at the place of `fields`. */

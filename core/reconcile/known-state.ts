@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import { type OwnedNode, ownedOf } from "../kinds/owned.ts";
+import { sha256 } from "../kinds/sha256.ts";
 import type { KubeObject } from "../kube/client.ts";
 import type { StoreReader } from "../store/reader.ts";
 import type { Clock } from "../watch/clock.ts";
@@ -185,9 +185,7 @@ export class KnownState {
 
 /** Long values, and those that may be secret, are kept as their hash. */
 function tokenOf({ what, path, live, wanted }: Difference): string {
-  return createHash("sha256")
-    .update(JSON.stringify([what, path, live, wanted]))
-    .digest("base64url");
+  return sha256(JSON.stringify([what, path, live, wanted]), "base64url");
 }
 
 function knownOf(view: object, ownedField: string | undefined): KnownObject {
