@@ -1,11 +1,9 @@
 import type { EventSubject, PluginContext, PluginControllers, PluginEvents, TaskOptions } from "../api/context.ts";
 import type { DeclaredHook, Hook, ObjectReference, PluginHooks, Tap } from "../api/hooks.ts";
-import type { ClosedLabels, LabelValues, PluginMetrics } from "../api/metrics.ts";
 import type { Needs } from "../api/needs.ts";
 import type { PluginThreads } from "../api/thread.ts";
 import { FairleadError } from "../errors.ts";
 import type { AnyKind } from "../kinds/kind.ts";
-import type { LogFields, Logger, LogLevel } from "../log.ts";
 import { controller } from "../reconcile/builder.ts";
 import type { ControllerDefinition } from "../reconcile/controller.ts";
 import { reconcileEvents } from "../reconcile/run-events.ts";
@@ -17,6 +15,7 @@ import { createPluginKube } from "./plugin-context-kube.ts";
 import { serviceOver } from "./plugin-services.ts";
 import type { PluginSite, SiteHook } from "./plugin-site.ts";
 import { createTimers } from "./plugin-timers.ts";
+import { siteLog, siteMetrics } from "./site-log-metrics.ts";
 
 /** What a context is made of. Nothing here belongs to the main thread alone. */
 export interface ContextParts {
@@ -113,50 +112,6 @@ export function needsInline(plugin: string): FairleadError {
 
 function anyOf(signal: AbortSignal, other: AbortSignal | undefined): AbortSignal {
   return other === undefined ? signal : AbortSignal.any([signal, other]);
-}
-
-/** A logger that writes through a site. */
-export function siteLog(site: PluginSite): Logger {
-  // A plugin in JavaScript may give only a text, as pino and console take it.
-  const at = (level: Exclude<LogLevel, "silent">) => (fields: LogFields | string, message?: string) =>
-    typeof fields === "string" ? site.log(level, {}, fields) : site.log(level, fields, message ?? "");
-  return Object.freeze({
-    debug: at("debug"),
-    info: at("info"),
-    warn: at("warn"),
-    error: at("error"),
-  } satisfies Logger);
-}
-
-const NO_LABELS: Readonly<Record<string, string>> = Object.freeze({});
-
-/** The metrics of a plugin over its site. `prefix`: in place of the plugin's own. */
-export function siteMetrics(site: PluginSite, prefix?: string): PluginMetrics {
-  return Object.freeze({
-    counter(name: string, help: string, labels: ClosedLabels = {}) {
-      const metric = site.declareMetric({ type: "counter", prefix, name, help, labels });
-      return {
-        inc: (given: LabelValues<ClosedLabels> = NO_LABELS) => site.record(metric, 1, given),
-        add: (amount: number, given: LabelValues<ClosedLabels> = NO_LABELS) => site.record(metric, amount, given),
-      };
-    },
-    gauge(name: string, help: string, labels: ClosedLabels = {}) {
-      const metric = site.declareMetric({ type: "gauge", prefix, name, help, labels });
-      return {
-        set: (value: number, given: LabelValues<ClosedLabels> = NO_LABELS) => site.record(metric, value, given),
-      };
-    },
-    histogram(name: string, help: string, options: { buckets: readonly number[]; labels?: ClosedLabels }) {
-      const { buckets, labels = {} } = options;
-      const metric = site.declareMetric({ type: "histogram", prefix, name, help, labels, buckets });
-      return {
-        observe: (value: number, given: LabelValues<ClosedLabels> = NO_LABELS) => site.record(metric, value, given),
-        observeMany: (value: number, times: number, given: LabelValues<ClosedLabels> = NO_LABELS) =>
-          site.record(metric, value, given, times),
-      };
-    },
-    named: (other: string) => siteMetrics(site, other),
-  });
 }
 
 function siteHooks(parts: ContextParts, signal: AbortSignal): PluginHooks<Needs> {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { siteLog } from "./plugin-context.ts";
 import type { PluginSite } from "./plugin-site.ts";
+import { siteLog } from "./site-log-metrics.ts";
 
 test("a plugin in JavaScript may log a text alone", () => {
   const lines: unknown[] = [];

@@ -3,13 +3,13 @@ import { enterSupervised } from "../../sandbox/supervised-entry.ts";
 import type { ThreadContext } from "../api/thread.ts";
 import { FairleadError } from "../errors.ts";
 import type { RowPlan } from "../kinds/plan.ts";
-import { attachReader } from "../store/create-store.ts";
+import { attachReader } from "../store/attach-reader.ts";
 import type { StoreHandle } from "../store/handle.ts";
 import { narrowReader } from "../store/narrow-reader.ts";
 import type { StoreReader } from "../store/reader.ts";
-import { siteLog, siteMetrics } from "./plugin-context.ts";
 import type { StoreShare } from "./plugin-threads-store.ts";
 import { createRemoteSite } from "./remote-site.ts";
+import { siteLog, siteMetrics } from "./site-log-metrics.ts";
 
 /** What a thread of a plugin is started with. */
 export interface PluginThreadData {

@@ -2,7 +2,7 @@ import type { ChannelEnd } from "../../sandbox/pulled-port.ts";
 import type { RpcPeer } from "../../sandbox/rpc.ts";
 import { enterSupervised } from "../../sandbox/supervised-entry.ts";
 import { FairleadError } from "../errors.ts";
-import { attachReader } from "../store/create-store.ts";
+import { attachReader } from "../store/attach-reader.ts";
 import type { StoreHandle } from "../store/handle.ts";
 import { narrowReader } from "../store/narrow-reader.ts";
 import { realClock } from "../watch/clock.ts";

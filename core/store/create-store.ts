@@ -6,7 +6,7 @@ import type { StoreHandle } from "./handle.ts";
 import { KIND_COUNT, KIND_FROM, kindAt, MAX_KINDS, VERSION } from "./layout.ts";
 import { reserveMemory } from "./memory.ts";
 import type { StoreReader, Subscription } from "./reader.ts";
-import { type ReaderOptions, SharedStoreReader, warn } from "./shared-reader.ts";
+import { SharedStoreReader, warn } from "./shared-reader.ts";
 import { freeReader } from "./snapshot.ts";
 import type { StoreWriter } from "./store.ts";
 import { SharedStoreWriter } from "./store-writer.ts";
@@ -131,14 +131,6 @@ function reserve(options: Omit<StoreHandle, "buffer">): StoreHandle {
 /** The one writer of a store, in the calling thread. Throws STORE_HAS_WRITER. */
 export function attachWriter(handle: StoreHandle): StoreWriter {
   return new SharedStoreWriter(handle);
-}
-
-/** A reader of a store for the calling thread. Throws STORE_TOO_MANY_READERS, STORE_READER_TAKEN. */
-export function attachReader<Kinds extends readonly Kind[] = readonly Kind[]>(
-  handle: StoreHandle,
-  options?: ReaderOptions,
-): StoreReader<Kinds> {
-  return new SharedStoreReader<Kinds>(handle, options);
 }
 
 /** Gives the place of a reader free whose thread ended without closing it; any thread may call this. */

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { pods } from "../kinds/index.ts";
-import { attachReader } from "./create-store.ts";
+import { attachReader } from "./attach-reader.ts";
 import type { StoreHandle } from "./handle.ts";
 import { narrowReader } from "./narrow-reader.ts";
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { attachReader, attachWriter, createStore } from "./create-store.ts";
+import { attachReader } from "./attach-reader.ts";
+import { attachWriter, createStore } from "./create-store.ts";
 import { KIND_FROM, kindAt, VERSION } from "./layout.ts";
 import {
   checkObjects,

@@ -2,7 +2,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { codeOf } from "../errors.ts";
 import { pods } from "../kinds/index.ts";
 import type { RowPlan } from "../kinds/plan.ts";
-import { attachReader } from "./create-store.ts";
+import { attachReader } from "./attach-reader.ts";
 import type { StoreHandle } from "./handle.ts";
 import { narrowReader } from "./narrow-reader.ts";
 

@@ -1,5 +1,5 @@
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
-import { attachReader } from "./create-store.ts";
+import { attachReader } from "./attach-reader.ts";
 import type { ObjectsOf, StoreView } from "./reader.ts";
 import { MARKED, OBJECTS, STRESS_KIND, type StressReaderData } from "./stress.test-support.ts";
 

@@ -6,7 +6,8 @@ import { configMaps, defineCustomKind, nodes, pods, services, text } from "../ki
 import type { AnyKind } from "../kinds/kind.ts";
 import type { RowPlan } from "../kinds/plan.ts";
 import { resolveCluster } from "../kube/cluster-config.ts";
-import { attachReader, createStore, type Store } from "../store/create-store.ts";
+import { attachReader } from "../store/attach-reader.ts";
+import { createStore, type Store } from "../store/create-store.ts";
 import { narrowReader } from "../store/narrow-reader.ts";
 import type { StoreReader } from "../store/reader.ts";
 import { type ApiServer, createApiServer } from "../testing/api-server.ts";

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { attachReader } from "../../core/store/create-store.ts";
+import { attachReader } from "../../core/store/attach-reader.ts";
 import type { StoreHandle } from "../../core/store/handle.ts";
 import type { BENCH_PODS } from "./store-load.ts";
 
