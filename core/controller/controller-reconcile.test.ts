@@ -219,3 +219,36 @@ test("a resource whose definition is not there yet is reconciled when it is", as
   }
   assert.deepEqual(reconciled, ["shop/late"]);
 });
+
+test("a reconcile that edits its object and returns that status has it written, to the object that it was given", async () => {
+  const editing = controller("editing")
+    .for(WebApp)
+    .reconcile(async (object) => {
+      const edited = object as { metadata: { name: string }; status?: Record<string, unknown> };
+      edited.metadata.name = "other";
+      edited.status = Object.assign(edited.status ?? {}, { readyReplicas: 3 });
+      return { status: edited.status };
+    });
+  server.objects.apply({ ...app("cart"), status: { readyReplicas: 1 } });
+  server.objects.apply(app("other"));
+  await using cluster = await start({ controllers: [editing] });
+  await cluster.controllers()[0].reconcile("shop/cart");
+  const { apiVersion, kind } = app("cart");
+  const cart = server.objects.get({ apiVersion, kind, namespace: "shop", name: "cart" });
+  assert.deepEqual(cart?.status, { readyReplicas: 3 });
+});
+
+test("a write that nobody awaits is told when it fails, and does not end the process", async () => {
+  const told = Promise.withResolvers<object>();
+  const forgetful = controller("forgetful")
+    .for(WebApp)
+    .reconcile(async (_, { kube }) => {
+      kube.apply({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "BAD NAME", namespace: "shop" } });
+    });
+  server.objects.apply(app("cart"));
+  const log = { debug: () => {}, info: () => {}, warn: (fields: object) => told.resolve(fields), error: () => {} };
+  await using cluster = await start({ controllers: [forgetful], log });
+  assert.equal(cluster.controllers().length, 1);
+  const { code, key } = (await told.promise) as { readonly code?: string; readonly key?: string };
+  assert.deepEqual([code, key], ["KUBE_INVALID", "shop/cart"]);
+});

@@ -84,26 +84,38 @@ export function createReconcileKubes(options: KubeOptions): ReconcileKubes {
 
 function openKube(writes: WriteRun): ReconcileKube {
   const { shared, run, mode } = writes;
+  /** Where "await" was forgotten, the process must not end by an unhandled rejection. */
+  const kept = <Outcome>(work: Promise<Outcome>): Promise<Outcome> => {
+    work.catch((error: unknown) => run.failed?.(error));
+    return work;
+  };
   return Object.freeze({
-    async apply(...objects) {
-      const outcomes: WriteOutcome[] = [];
-      for (const object of objects) {
-        outcomes.push(await applyObject(writes, object));
-      }
-      return outcomes;
-    },
-    createOrUpdate: (object, change) => createOrUpdate(writes, object, change),
-    patchStatus: (object, status) => writeStatus(writes, object, status),
-    ensureFinalizer: (object, finalizer) => changeFinalizer(writes, object, finalizer, true),
-    removeFinalizer: (object, finalizer) => changeFinalizer(writes, object, finalizer, false),
-    delete: (kind, key, how = {}) => deleteObject(writes, kind, key, how),
-    async get(kind, key) {
-      const { namespace, name } = keyParts(key);
-      return await getLive(writes, await shared.map.find(kind), namespace, name);
-    },
+    apply: (...objects) => kept(applyAll(writes, objects)),
+    createOrUpdate: (object, change) => kept(createOrUpdate(writes, object, change)),
+    patchStatus: (object, status) => kept(writeStatus(writes, object, status)),
+    ensureFinalizer: (object, finalizer) => kept(changeFinalizer(writes, object, finalizer, true)),
+    removeFinalizer: (object, finalizer) => kept(changeFinalizer(writes, object, finalizer, false)),
+    delete: (kind, key, how = {}) => kept(deleteObject(writes, kind, key, how)),
+    get: (kind, key) => kept(getObject(writes, kind, key)),
     cached: (kind, key) => cachedObject(shared, kind, key),
     with: (more) => openKube({ ...writes, mode: { ...mode, ...more }, run }),
   } satisfies ReconcileKube);
+}
+
+async function applyAll(
+  writes: WriteRun,
+  objects: readonly (KubeObject | OwnedObject)[],
+): Promise<readonly WriteOutcome[]> {
+  const outcomes: WriteOutcome[] = [];
+  for (const object of objects) {
+    outcomes.push(await applyObject(writes, object));
+  }
+  return outcomes;
+}
+
+async function getObject(writes: WriteRun, kind: KindName, key: string): Promise<KubeObject | undefined> {
+  const { namespace, name } = keyParts(key);
+  return await getLive(writes, await writes.shared.map.find(kind), namespace, name);
 }
 
 function cachedObject<K extends AnyKind>(shared: SharedWrites, kind: K, key: string): CachedObject<K> | undefined {

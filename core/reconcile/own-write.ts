@@ -22,4 +22,6 @@ export interface RunHooks {
   fence(): void;
   /** After each write that the server took; dry runs are none. */
   wrote(write: OwnWrite): void;
+  /** A write has failed, whether anybody awaits it or not. Default: nobody is told but who awaits it. */
+  failed?(error: unknown): void;
 }

@@ -1,7 +1,7 @@
 import type { PluginEvents } from "../api/context.ts";
 import { milliseconds } from "../controller/duration.ts";
 import type { Term } from "../election/leadership.ts";
-import { FairleadError } from "../errors.ts";
+import { codeOf, FairleadError, messageOf } from "../errors.ts";
 import type { AnyKind } from "../kinds/kind.ts";
 import type { LogFields, Logger } from "../log.ts";
 import type { StoreReader } from "../store/reader.ts";
@@ -59,11 +59,19 @@ export async function runOne(parts: RunOneParts, run: RunOne): Promise<NextStep>
   };
   const request = requestOf(key);
   const object = definition.for === undefined ? request : readObject(store, definition, key);
-  const kube = parts.kube({ signal, fence, wrote: run.wrote });
+  const written = object === undefined || definition.for === undefined ? undefined : asRead(object);
+  const runLog = new RunLog(log, { controller: definition.name, key });
+  const failed = (error: unknown): void => {
+    if (isOver) {
+      const fields = { code: codeOf(error), detail: messageOf(error) };
+      runLog.warn(fields, "a write failed after its reconcile was over; await each of its writes");
+    }
+  };
+  const kube = parts.kube({ signal, fence, wrote: run.wrote, failed });
   const context: ReconcileContext = {
     request,
     kube,
-    log: new RunLog(log, { controller: definition.name, key }),
+    log: runLog,
     signal,
     attempt: run.attempt,
     events: parts.events,
@@ -73,9 +81,9 @@ export async function runOne(parts: RunOneParts, run: RunOne): Promise<NextStep>
   try {
     const given = await call(definition, object, request, context);
     const result = readResult(given, run.priority);
-    if (result.status !== undefined && object !== undefined && definition.for !== undefined) {
+    if (result.status !== undefined && written !== undefined) {
       // What the store gave is an object of the kind.
-      await kube.patchStatus(object as Parameters<ReconcileKube["patchStatus"]>[0], result.status);
+      await kube.patchStatus(written as Parameters<ReconcileKube["patchStatus"]>[0], result.status);
     }
     // A reconcile that did not look at its signal has come too late all the same.
     signal.throwIfAborted();
@@ -83,6 +91,38 @@ export async function runOne(parts: RunOneParts, run: RunOne): Promise<NextStep>
   } finally {
     isOver = true;
   }
+}
+
+/**
+ * What a status is compared with and written to. The object belongs to the reconcile, which may edit its status and return just
+ * that.
+ */
+function asRead(object: unknown): object {
+  // What the store gives is an object, and any object can be read by its keys.
+  const { apiVersion, kind, metadata, status } = object as Readonly<Record<string, unknown>>;
+  return { apiVersion, kind, metadata: levelOf(metadata), status: copyOfStatus(status) };
+}
+
+/** What is not followed is refused by the prototype, also in a copy. */
+function levelOf(value: unknown): unknown {
+  return typeof value === "object" && value !== null
+    ? Object.assign(Object.create(Object.getPrototypeOf(value)), value)
+    : value;
+}
+
+function copyOfStatus(value: unknown): unknown {
+  if (Array.isArray(value)) {
+    return value.map(copyOfStatus);
+  }
+  const copy = levelOf(value);
+  if (typeof copy === "object" && copy !== null) {
+    for (const [name, inner] of Object.entries(copy)) {
+      if (typeof inner === "object" && inner !== null) {
+        Object.assign(copy, { [name]: copyOfStatus(inner) });
+      }
+    }
+  }
+  return copy;
 }
 
 function call(
