@@ -91,6 +91,14 @@ async function longestDelay(during: () => Promise<unknown>): Promise<number> {
   return delay.max / 1e6;
 }
 
+test("what the start of a thread left behind is given back a while after it", { timeout: 20_000 }, async () => {
+  await using started = run({ atSetup: "load much" });
+  await started.until("ready");
+  const heap = await started.ask("heap after a thorough collection");
+  const { before, after } = heap as { before: number; after: number }; // the fixture gives this
+  assert.ok(after < before * 0.75, `${after} of ${before} bytes are left`);
+});
+
 test("asks, answers, tells its figures and ends as asked", async () => {
   await using given = run();
   const { thread, states, ends, ask, told } = given;
