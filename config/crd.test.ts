@@ -66,6 +66,10 @@ test("says what is wrong with the file", async () => {
     [await run("nowhere.ts"), /there is no file "nowhere.ts".*\(CLI_BAD_ARGUMENT\)/],
     [await run(write("none.ts", "export const a = 1;")), /exports a, and no resource.*\(CLI_NO_RESOURCE\)/],
     [await run(write("broken.ts", 'throw new Error("no luck");')), /cannot be imported: no luck.*\(CLI_LOAD_FAILED\)/],
+    [
+      await run(write("two.ts", `${webapp}${webapp.replaceAll("WebApp", "Other")}`)),
+      /two different resources are named "webapps.apps.example.org", the last one in "two.ts".*\(RESOURCE_BAD_DEFINITION\)/,
+    ],
     [await run(bad), /the spec of Bad v1 cannot be a JSON Schema: Date.*\(RESOURCE_BAD_SCHEMA\)/],
   ] as const;
   for (const [{ code, stdout, stderr }, message] of cases) {

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { isDeepStrictEqual } from "node:util";
 import { FairleadError, messageOf } from "../core/errors.ts";
 import type { KubeObject } from "../core/kube/client.ts";
 import { type CommandContext, type ParsedOptions, textOption } from "./command.ts";
@@ -13,7 +14,15 @@ export async function crd(parsed: ParsedOptions, context: CommandContext): Promi
   const found = new Map<string, KubeObject>();
   for (const file of parsed.arguments) {
     for (const definition of await definitionsIn(file)) {
-      found.set(String(definition.metadata?.name), definition);
+      const name = String(definition.metadata?.name);
+      const other = found.get(name);
+      if (other !== undefined && !isDeepStrictEqual(other, definition)) {
+        throw new FairleadError(
+          "RESOURCE_BAD_DEFINITION",
+          `two different resources are named "${name}", the last one in "${file}"; give one another plural or group, or define both versions in one`,
+        );
+      }
+      found.set(name, definition);
     }
   }
   const definitions = [...found.values()];

@@ -88,7 +88,7 @@ export function defineResource<
   return Object.freeze(resource);
 }
 
-function checkNames({ group, version, kind, plural, versions = {} }: AnyResourceDefinition): void {
+function checkNames({ group, version, kind, plural, spec, versions = {} }: AnyResourceDefinition): void {
   const wrong: readonly (readonly [ok: boolean, what: string])[] = [
     [
       /^[a-z0-9][a-z0-9-]*(?:\.[a-z0-9][a-z0-9-]*)+$/.test(group),
@@ -99,12 +99,21 @@ function checkNames({ group, version, kind, plural, versions = {} }: AnyResource
     ...[version, ...Object.keys(versions)].map(
       (name) => [/^v\d+(?:(?:alpha|beta)\d+)?$/.test(name), `version "${name}" is not like "v1" or "v1beta1"`] as const,
     ),
+    ...[
+      ["spec", spec] as const,
+      ...Object.entries(versions).map(([name, one]) => [`spec of ${name}`, one.spec] as const),
+    ].map(([what, schema]) => [isSchema(schema), `its ${what} is no schema; write z.strictObject({ … })`] as const),
     [!Object.hasOwn(versions, version), `version "${version}" is the stored one and cannot be in "versions" too`],
   ];
   const found = wrong.filter(([ok]) => !ok).map(([, what]) => what);
   if (found.length > 0) {
     throw new FairleadError("RESOURCE_BAD_DEFINITION", `the resource "${kind}" cannot be: ${found.join("; ")}`);
   }
+}
+
+/** In JavaScript it may be left out, or be the fields without their object. */
+function isSchema(schema: unknown): boolean {
+  return (typeof schema === "object" || typeof schema === "function") && schema !== null && "~standard" in schema;
 }
 
 function readObject<Object>(kind: string, schema: StandardSchemaV1, json: unknown): Object {

@@ -184,6 +184,20 @@ test("names that the API server does not take are refused, all at once", () => {
   });
 });
 
+test("a spec that is no schema is refused at once, as JavaScript may have it", () => {
+  for (const bad of [undefined, null, "text", { image: z.string() }]) {
+    // What the types forbid.
+    const spec = bad as unknown as z.ZodObject;
+    assert.throws(() => defineResource({ ...names, spec }), {
+      code: "RESOURCE_BAD_DEFINITION",
+      message: /its spec is no schema; write z\.strictObject/,
+    });
+    assert.throws(() => defineResource({ ...names, spec: z.object({}), versions: { v1beta1: { spec } } }), {
+      message: /its spec of v1beta1 is no schema/,
+    });
+  }
+});
+
 test("schemas of other libraries: without JSON Schema, without an object, or that answer later", () => {
   const standard = { version: 1, vendor: "acme", validate: (value: unknown) => ({ value }) } as const;
   assert.throws(() => defineResource({ ...names, spec: { "~standard": standard } }).crd(), {
