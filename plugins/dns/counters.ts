@@ -106,7 +106,8 @@ const OTHER_TYPE = TYPES - 1;
 const OTHER_RCODE = RCODES.length - 1;
 const SIZES = SIZE_BUCKETS.length + 1;
 const TIMES = TIME_BUCKETS.length + 1;
-const LARGEST_LISTED = 65_536;
+/** Most questions and answers are smaller; the bucket of others is looked for. */
+const LISTED = 4096;
 
 /** Where each group begins, in doubles. */
 const REQUESTS = 0;
@@ -139,7 +140,7 @@ export interface BucketCells {
 export class Counters {
   readonly cells: Float64Array;
   readonly #typeIndex = new Uint8Array(256).fill(OTHER_TYPE);
-  readonly #sizeBucket = new Uint8Array(LARGEST_LISTED);
+  readonly #sizeBucket = new Uint8Array(LISTED);
 
   constructor(memory: SharedArrayBuffer, offset = 0) {
     this.cells = new Float64Array(memory, offset, CELLS);
@@ -147,12 +148,8 @@ export class Counters {
     for (const [name, number] of Object.entries(TYPE_NUMBERS)) {
       this.#typeIndex[number] = known.indexOf(name);
     }
-    let bucket = 0;
-    for (let size = 0; size < LARGEST_LISTED; size++) {
-      while (bucket < SIZE_BUCKETS.length && size > SIZE_BUCKETS[bucket]) {
-        bucket++;
-      }
-      this.#sizeBucket[size] = bucket;
+    for (let size = 0; size < LISTED; size++) {
+      this.#sizeBucket[size] = bucketOf(size);
     }
   }
 
@@ -208,10 +205,19 @@ export class Counters {
   }
 
   #size(group: number, proto: number, bytes: number): void {
-    const at = group + (proto * SIZES + this.#sizeBucket[bytes]) * 2;
+    const bucket = bytes < LISTED ? this.#sizeBucket[bytes] : bucketOf(bytes);
+    const at = group + (proto * SIZES + bucket) * 2;
     this.cells[at]++;
     this.cells[at + 1] += bytes;
   }
+}
+
+function bucketOf(size: number): number {
+  let bucket = 0;
+  while (bucket < SIZE_BUCKETS.length && size > SIZE_BUCKETS[bucket]) {
+    bucket++;
+  }
+  return bucket;
 }
 
 const PLAIN_INDEX = Object.freeze(Object.fromEntries(PLAIN.map((name, at) => [name, at]))) as Readonly<

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ClosedLabels, PluginMetrics } from "../../core/api/index.ts";
-import { COUNTER_BYTES, Counters, SOURCE, ZONE } from "./counters.ts";
+import { COUNTER_BYTES, Counters, SIZE_BUCKETS, SOURCE, sizeCells, ZONE } from "./counters.ts";
 import { question } from "./desk.test-support.ts";
 import { metricRoll } from "./metrics.ts";
 import { queryLog } from "./query-log.ts";
@@ -130,4 +130,20 @@ test("the query log takes its part of the queries, and never more lines a second
     bytes: reply.length,
     ms: 1.235,
   });
+});
+
+test("a size falls into the first bucket that it does not exceed, small or large", () => {
+  const counters = new Counters(new SharedArrayBuffer(COUNTER_BYTES));
+  const { at } = sizeCells("responses", "udp");
+  const bucketOf = (bytes: number): number => {
+    counters.cells.fill(0);
+    counters.response(0, ZONE.own, SOURCE.zone, false, bytes);
+    return (counters.cells.findIndex((value, cell) => cell >= at && value > 0) - at) / 2;
+  };
+  const ends = SIZE_BUCKETS.slice(1);
+  assert.deepEqual(
+    ends.map((end) => [bucketOf(end), bucketOf(end + 1)]),
+    ends.map((_end, of) => [of + 1, of + 2]),
+  );
+  assert.equal(bucketOf(65_535), SIZE_BUCKETS.length);
 });

@@ -8,6 +8,7 @@ import {
   PLAIN,
   type PlainFigure,
   RCODES,
+  type ResponseCell,
   requestCells,
   responseCells,
   SIZE_BUCKETS,
@@ -124,12 +125,9 @@ export function metricRoll(
     });
     const withDo = core.counter("dns_do_requests_total", "Questions that want DNSSEC.", closed);
     return [
-      ...requestCells().map(({ at, proto, family, zone, type }) => {
-        const labels = { ...base, zone: zoneLabels[zone], proto, family, type };
-        return addTo(at, (by) => {
-          queries += by;
-          requests.add(by, labels);
-        });
+      addEach(requestCells(), (by, { proto, family, zone, type }) => {
+        queries += by;
+        requests.add(by, { ...base, zone: zoneLabels[zone], proto, family, type });
       }),
       ...ZONES.map((zone) => addTo(dnssecOkCell(zone), (by) => withDo.add(by, { ...base, zone: zoneLabels[zone] }))),
     ];
@@ -141,10 +139,9 @@ export function metricRoll(
       rcode: RCODES,
       plugin: SOURCES.map((source) => PLUGIN_OF[source]),
     });
-    return responseCells().map(({ at, zone, source, rcode }) => {
-      const labels = { ...base, zone: zoneLabels[zone], rcode, plugin: PLUGIN_OF[source] };
-      return addTo(at, (by) => responses.add(by, labels));
-    });
+    const add = (by: number, { zone, source, rcode }: ResponseCell): void =>
+      responses.add(by, { ...base, zone: zoneLabels[zone], rcode, plugin: PLUGIN_OF[source] });
+    return [addEach(responseCells(), add)];
   }
 
   function sizeWrites(what: "requests" | "responses", name: string, help: string): Write[] {
@@ -229,17 +226,27 @@ export function metricRoll(
   }
 }
 
-/** Adds what a cell grew by, summed over threads. */
-function addTo(at: number, add: (by: number) => void): Write {
+/** The same for many cells; of most of them nothing is ever counted, so nothing is kept for each. */
+function addEach<Cell extends { readonly at: number }>(
+  cells: readonly Cell[],
+  add: (by: number, cell: Cell) => void,
+): Write {
   return (deltas) => {
-    let by = 0;
-    for (const delta of deltas) {
-      by += delta[at];
-    }
-    if (by > 0) {
-      add(by);
+    for (const cell of cells) {
+      let by = 0;
+      for (const delta of deltas) {
+        by += delta[cell.at];
+      }
+      if (by > 0) {
+        add(by, cell);
+      }
     }
   };
+}
+
+/** Adds what a cell grew by, summed over threads. */
+function addTo(at: number, add: (by: number) => void): Write {
+  return addEach([{ at }], add);
 }
 
 /** Observes what the buckets grew by: each with the mean of what fell into it. */
