@@ -18,7 +18,8 @@ export const mapping = {
     withParts(["owners"], [], (object) => ownersOf(object, kind, options.any === true)),
   /**
    * All objects of `kind` whose index `index` has the value that `read` gives from the changed object:
-   * `byIndex(WebApp, "configMap", (configMap) => configMap.metadata.name)`. Only those of its own namespace, unless
+   * `byIndex(pods, "nodeName", (node) => node.metadata.name)`. A resource of one's own has the indexes "labels" and "owner":
+   * `byIndex(WebApp, "labels", (configMap) => "config=" + configMap.metadata.name)`. Only those of its own namespace, unless
    * `everywhere`.
    */
   byIndex: <const K extends AnyKind, View extends ObjectLike>(
