@@ -123,7 +123,18 @@ function siteHooks(parts: ContextParts, signal: AbortSignal): PluginHooks<Needs>
   });
   return Object.freeze({
     start: hook("start"),
-    synced: hook("synced"),
+    synced: {
+      // The reader of this thread may not have had its turn yet.
+      tap: (callback, options) =>
+        site.tap(
+          "synced",
+          () => {
+            parts.reader.flush();
+            return callback();
+          },
+          options,
+        ),
+    },
     leading: hook("leading"),
     following: hook("following"),
     options: hook("options"),

@@ -148,8 +148,8 @@ describe("a plugin in a thread of its own", () => {
 
   for (const [atSetup, code, text] of [
     ["throw", "PLUGIN_SETUP_FAILED", 'plugin "unruly" failed in setup: told to throw in setup'],
-    ["never", "PLUGIN_SETUP_TIMEOUT", 'plugin "unruly" did not finish setup within 400 ms'],
-    ["spin", "PLUGIN_SETUP_TIMEOUT", 'plugin "unruly" did not finish setup within 400 ms'],
+    ["never", "PLUGIN_SETUP_TIMEOUT", 'plugin "unruly" did not finish setup within 2000 ms'],
+    ["spin", "PLUGIN_SETUP_TIMEOUT", 'plugin "unruly" did not finish setup within 2000 ms'],
     ["exit", "PLUGIN_SETUP_FAILED", "exit code 4"],
     [
       "workload root",
@@ -160,7 +160,7 @@ describe("a plugin in a thread of its own", () => {
     ["bad hook", "PLUGIN_SETUP_FAILED", "no-dot"],
   ] as const) {
     test(`whose setup does "${atSetup}" fails the start with its reason`, async () => {
-      const setupTimeoutMs = code === "PLUGIN_SETUP_TIMEOUT" ? 400 : undefined;
+      const setupTimeoutMs = code === "PLUGIN_SETUP_TIMEOUT" ? 2000 : undefined;
       const made = make({ options: { name: "x", atSetup }, setupTimeoutMs, stopTimeoutMs: 300 });
       const error = await made.start().then(
         () => assert.fail("it started"),

@@ -160,8 +160,8 @@ export interface StoreReader<Kinds extends readonly Kind[] = readonly Kind[]> {
    */
   changes<K extends Kind>(kind: K, listener: ChangeListener<K>): Subscription;
   /**
-   * Resolves when the kinds (default: all that are there) are complete; a named one that was dropped is waited for until it
-   * comes back. Rejects with STORE_NOT_SYNCED, STORE_CLOSED, or the signal's reason.
+   * Resolves when the kinds (default: all that are there) are complete and listeners of this reader have their initial sets;
+   * a named one that was dropped is waited for until it comes back. Rejects with STORE_NOT_SYNCED, STORE_CLOSED, or the signal's reason.
    */
   whenSynced(kinds?: readonly (string | { readonly name: string })[], options?: WaitOptions): Promise<void>;
   /** Counters of a kind, as they are now; of one that was dropped: none, and phase 7. Throws STORE_UNKNOWN_KIND. */

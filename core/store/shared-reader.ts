@@ -127,11 +127,18 @@ export class SharedStoreReader<Kinds extends readonly Kind[]> implements StoreRe
     return this.until(() => (names ?? this.kinds).filter((name) => !this.#memory.kinds.get(name)?.isSynced), options);
   }
 
-  /** Resolves when `missing` gives no kinds any more; asked whenever something changed. Rejects as `whenSynced` does. */
-  until(missing: () => readonly string[], options: WaitOptions = {}): Promise<void> {
+  /**
+   * Resolves when `missing` gives no kinds any more, and listeners have been told of them; asked whenever something changed.
+   * Rejects as `whenSynced` does.
+   */
+  async until(missing: () => readonly string[], options: WaitOptions = {}): Promise<void> {
     this.#checkOpen();
     this.#waker.start();
-    return this.#waiters.wait(missing, options);
+    await this.#waiters.wait(missing, options);
+    if (!this.#isClosed) {
+      // The kinds may have become complete since the last turn.
+      this.#changes.deliver();
+    }
   }
 
   status(kind: KindName): KindStatus {

@@ -333,9 +333,14 @@ test("cluster-scoped kinds have no namespace, status is shared, staleness counts
       synced: false,
     },
   );
+  let shown = 0;
+  reader.changes(nodes, (batch) => {
+    shown += batch.size;
+  });
   const all = reader.whenSynced();
   into.status.synced(true);
   await reader.whenSynced([nodes]);
+  assert.equal(shown, 1, "whoever waited has not seen more than listeners were told");
   await assert.rejects(reader.whenSynced(undefined, { timeoutMs: 1 }), { code: "STORE_NOT_SYNCED" });
   await assert.rejects(reader.whenSynced(["pods"], { signal: AbortSignal.abort(new Error("no")) }), /no/);
   maps.status.synced(true);

@@ -258,7 +258,7 @@ describe("nothing is left behind", { ...options, concurrency: false }, () => {
   const badYaml = "apiVersion: v1\nclusters: [ {\n";
 
   async function refused(source: object, ingest: (typeof MODES)[number]): Promise<FairleadError> {
-    const controller = createController({ cluster: source, kinds: KINDS, ingest, startTimeoutMs: 1_500 });
+    const controller = createController({ cluster: source, kinds: KINDS, ingest, startTimeoutMs: 4_000 });
     try {
       await controller.start();
     } catch (error) {
