@@ -29,3 +29,15 @@ for (const entry of ["./worker-plugin-thread.ts", "./plugin-thread-entry.ts"]) {
     );
   });
 }
+
+test("a thread that a plugin starts loads neither what writes a store, nor the reconcile runtime, nor node:crypto", async () => {
+  const loaded = await loadedBy("./plugin-thread-entry.ts");
+  assert.ok(
+    loaded.some((url) => url.endsWith("/store/attach-reader.ts")),
+    "the entry was not loaded",
+  );
+  assert.deepEqual(
+    loaded.filter((url) => /core\/reconcile|store-writer|allocator|node:crypto/.test(url)),
+    [],
+  );
+});
