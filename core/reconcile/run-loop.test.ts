@@ -647,6 +647,15 @@ test("what comes again keeps its priority, or has the one that it was given", as
   assert.deepEqual([seenPriorities, seen.length], [[[LOW_PRIORITY], [7]], 3]);
 });
 
+test("what looks like a result of controller-runtime is refused with what to write", async () => {
+  bench.synced("configmaps", "secrets");
+  const loop = bench.loop(noting(() => ({ requeue: true })));
+  loop.start();
+  put("a", 1);
+  await bench.commit();
+  assert.match(bench.lines.join("\n"), /RECONCILE_BAD_RESULT.*requeueAfter/s);
+});
+
 test("an answer that is no result is none, and one that cannot be read is a failure", async () => {
   bench.synced("configmaps", "secrets");
   const results: unknown[] = ["done", 5, [], null, { requeueAfter: undefined, status: undefined, priority: "high" }];

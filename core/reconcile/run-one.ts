@@ -171,6 +171,13 @@ function readResult(given: unknown, priority: number): NextStep & { readonly sta
   if (typeof given !== "object" || given === null) {
     return { requeueAfterMs: undefined, priority, status: undefined };
   }
+  const misspelt = Object.keys(given).find((key) => /^requeue/i.test(key) && key !== "requeueAfter");
+  if (misspelt !== undefined) {
+    throw new FairleadError(
+      "RECONCILE_BAD_RESULT",
+      `a reconcile answered with "${misspelt}", which is no part of a result; use requeueAfter, such as { requeueAfter: "30s" }`,
+    );
+  }
   const { requeueAfter, status, priority: wanted } = given as Readonly<Record<string, unknown>>;
   return {
     // Throws for what is no time.
