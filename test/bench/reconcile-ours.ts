@@ -3,7 +3,8 @@ import { configMaps } from "../../core/kinds/core.ts";
 import { controller } from "../../core/reconcile/index.ts";
 
 const WORKERS = 10;
-const LOOK_MS = 5;
+/** Each look wakes the process up: often enough for the wait for quiet, seldom enough not to be measured itself. */
+const LOOK_MS = 100;
 
 /** Counts reconciles, and the objects that were reconciled without an error. */
 class Tally {
