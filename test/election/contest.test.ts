@@ -24,7 +24,7 @@ describe("leaders on a real API server, with client-go among them", { skip: miss
     const ofOurs = verdict.violations.filter(({ writer }) => writer.startsWith("ours"));
     assert.deepEqual(ofOurs, []);
     t.diagnostic(
-      `${verdict.writes} writes, ${verdict.violations.length} of them by a client-go that did not lead any more`,
+      `${verdict.writes} writes, ${verdict.violations.length} of them by a client-go that did not lead any more, ${verdict.robbed} by one whose lease a client-go gave away`,
     );
     assert.ok(verdict.writes > 100 && verdict.changes >= BLOWS.length, JSON.stringify(verdict));
     for (const { blow, takeoverMs } of rounds) {

@@ -84,7 +84,7 @@ export async function holdContest(options: ContestOptions): Promise<ContestResul
       leader = round.to;
     }
     await Promise.all(candidates.map(({ process }) => process.end("SIGTERM")));
-    return { rounds, verdict: judge(await cluster.auditLog(), PLACE) };
+    return { rounds, verdict: judge(await cluster.auditLog(), PLACE, times) };
   } finally {
     for (const { process, proxy } of candidates) {
       process.signal("SIGCONT");

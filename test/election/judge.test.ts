@@ -3,6 +3,7 @@ import { test } from "node:test";
 import type { AuditEntry } from "../cluster/audit-log.ts";
 import { judge } from "./judge.ts";
 
+const promised = { leaseDurationMs: 15, renewDeadlineMs: 12 };
 const place = { namespace: "shop", lease: "fairlead", journal: "journal" };
 
 /** A request that the server took; `ms` is when it came, it took one. */
@@ -37,7 +38,7 @@ test("a write of the holder is right, one after the lease was taken is not", () 
     entry("a", "leases", 50),
     entry("a", "configmaps", 60),
   ];
-  const { writes, changes, violations } = judge(log, place);
+  const { writes, changes, violations } = judge(log, place, promised);
   assert.deepEqual([writes, changes], [4, 3]);
   assert.deepEqual(
     violations.map(({ writer, holder }) => [writer, holder]),
@@ -56,7 +57,7 @@ test("a write that comes before the answer to its holder is counted is right; on
     entry("b", "configmaps", 32),
   ];
   assert.deepEqual(
-    judge(log, place).violations.map(({ writer, at }) => [writer, at]),
+    judge(log, place, promised).violations.map(({ writer, at }) => [writer, at]),
     [["a", new Date(31).toISOString()]],
   );
 });
@@ -75,5 +76,21 @@ test("what was refused, read, or is of something else does not count", () => {
     entry("admin", "configmaps", 45, { verb: "create" }),
     entry("b", "configmaps", 50, { responseStatus: { code: 403 } }),
   ];
-  assert.deepEqual(judge(log, place), { writes: 1, changes: 1, violations: [] });
+  assert.deepEqual(judge(log, place, promised), { writes: 1, changes: 1, violations: [], robbed: 0 });
+});
+
+test("whose lease was taken too early may write as long as it was promised, and no longer", () => {
+  const log = [
+    entry("a", "leases", 0),
+    entry("b", "leases", 5),
+    entry("a", "configmaps", 10),
+    entry("b", "configmaps", 11),
+    entry("a", "configmaps", 13),
+  ];
+  const { robbed, violations } = judge(log, place, promised);
+  assert.equal(robbed, 1);
+  assert.deepEqual(
+    violations.map(({ writer, at }) => [writer, at]),
+    [["a", new Date(13).toISOString()]],
+  );
 });

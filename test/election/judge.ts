@@ -15,6 +15,16 @@ export interface Verdict {
   /** Times that another user took the lease. */
   readonly changes: number;
   readonly violations: readonly Violation[];
+  /** Writes within the time that the writer's last renewal gave it, after somebody had taken the lease too early. */
+  readonly robbed: number;
+}
+
+/** What a renewal promises its writer. */
+export interface LeasePromise {
+  /** Nobody else may take the lease for so long. */
+  readonly leaseDurationMs: number;
+  /** So long it may write. */
+  readonly renewDeadlineMs: number;
 }
 
 /** Where the contest took place; users are named as their candidates. */
@@ -26,9 +36,15 @@ export interface Place {
 
 /**
  * Goes through what the API server took: whoever writes to the journal must hold the lease when the write comes. A write of the
- * lease takes effect between its coming and its end; who comes in between may be of either holder. Pure.
+ * lease takes effect between its coming and its end; who comes in between may be of either holder. Whose lease was taken before
+ * its end may write as long as it was promised: a client-go that wakes up from a pause gives the lease away as if it still were
+ * its own, whoever holds it then. Pure.
  */
-export function judge(entries: readonly AuditEntry[], { namespace, lease, journal }: Place): Verdict {
+export function judge(
+  entries: readonly AuditEntry[],
+  { namespace, lease, journal }: Place,
+  { leaseDurationMs, renewDeadlineMs }: LeasePromise,
+): Verdict {
   const taken = entries
     .filter(({ stage, responseStatus }) => stage === "ResponseComplete" && (responseStatus?.code ?? 500) < 300)
     .filter(
@@ -44,6 +60,7 @@ export function judge(entries: readonly AuditEntry[], { namespace, lease, journa
     .map(({ user, requestReceivedTimestamp: at }) => ({ writer: user.username, at }))
     .sort((a, b) => compare(a.at, b.at));
   const violations: Violation[] = [];
+  let robbed = 0;
   let next = 0;
   let holder = "";
   for (const { writer, at } of writes) {
@@ -51,12 +68,24 @@ export function judge(entries: readonly AuditEntry[], { namespace, lease, journa
       holder = holds[next].user;
     }
     const isTaking = holds.slice(next).some(({ user, from }) => user === writer && from <= at);
-    if (writer !== holder && !isTaking) {
+    if (writer === holder || isTaking) {
+      continue;
+    }
+    const own = holds.slice(0, next).findLastIndex(({ user }) => user === writer);
+    const taker = holds[own + 1];
+    const isRobbed = own >= 0 && msBetween(holds[own].from, taker.to) < leaseDurationMs;
+    if (isRobbed && msBetween(holds[own].from, at) < renewDeadlineMs) {
+      robbed++;
+    } else {
       violations.push({ writer, holder, at });
     }
   }
   const changes = holds.filter(({ user }, at) => user !== holds[at - 1]?.user).length;
-  return { writes: writes.length, changes, violations };
+  return { writes: writes.length, changes, violations, robbed };
+}
+
+function msBetween(from: string, to: string): number {
+  return Date.parse(to) - Date.parse(from);
 }
 
 /** Times as text, with microseconds. */
