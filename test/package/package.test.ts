@@ -30,7 +30,7 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 test("the package holds built code and the template of plugins, and no tests or benches of its own", () => {
   const strangers = packed.filter(
     (path) =>
-      !/^(dist\/(core|plugins|config|sandbox)\/|plugins\/(template\/|[a-z-]+\/README\.md)|(package|schema)\.json|README\.md|LICENSE)/.test(
+      !/^(dist\/(core|plugins|config|sandbox)\/|plugins\/(template\/|[a-z-]+\/(README\.md|[a-z-]+\.yaml))|(package|schema)\.json|README\.md|LICENSE)/.test(
         path,
       ),
   );
