@@ -2,6 +2,7 @@ import { FairleadError } from "../errors.ts";
 import type { Kind } from "../kinds/kind.ts";
 import type { RowPlan } from "../kinds/plan.ts";
 import { legacyOf } from "./attachment.ts";
+import { collectClosed, noteClosed } from "./give-back.ts";
 import type { StoreHandle } from "./handle.ts";
 import { KIND_COUNT, KIND_FROM, kindAt, MAX_KINDS, VERSION } from "./layout.ts";
 import { reserveMemory } from "./memory.ts";
@@ -72,6 +73,8 @@ export function createStore<Kinds extends readonly Kind[] = readonly Kind[]>(opt
   const store = `store-${process.hrtime.bigint()}`;
   const onError = options.onError ?? warn;
   const listeners = new Set<(handle: StoreHandle) => void>();
+  collectClosed();
+  let isClosed = false;
   let handle = reserve({ store, plans, maxBytes, keepDeletedMs });
   let reader: SharedStoreReader<Kinds> | undefined;
   const ownReader = (): SharedStoreReader<Kinds> => {
@@ -109,7 +112,13 @@ export function createStore<Kinds extends readonly Kind[] = readonly Kind[]>(opt
       return { stop, [Symbol.dispose]: stop };
     },
     releaseReader: (readerId) => releaseReader(handle, readerId),
-    close: () => reader?.close(),
+    close: () => {
+      if (!isClosed) {
+        isClosed = true;
+        noteClosed(handle.buffer.byteLength);
+      }
+      reader?.close();
+    },
   };
 }
 

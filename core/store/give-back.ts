@@ -6,6 +6,27 @@ const DELAY_MS = 1000;
 /** A collection of a heap of this size takes some ten milliseconds; a larger one is collected often enough by itself. */
 const MAX_HEAP_BYTES = 96 * 1024 * 1024;
 
+/** Address space of closed stores that is left alone; more of it keeps a process from starting children. */
+const MAX_CLOSED_BYTES = 2 * 1024 ** 3;
+
+let closedBytes = 0;
+
+/** Counts the memory of a store that nobody uses any more. */
+export function noteClosed(bytes: number): void {
+  closedBytes += bytes;
+}
+
+/**
+ * To be called before memory is reserved. Who starts and stops many stores, as tests do, has garbage collected after every
+ * few: the engine does not count shared memory, and address space that is only reserved counts when a process is forked.
+ */
+export function collectClosed(): void {
+  if (closedBytes > MAX_CLOSED_BYTES) {
+    closedBytes = 0;
+    collect();
+  }
+}
+
 /**
  * Has the calling thread's garbage collected a while after shared memory was dropped: the engine does not count shared
  * memory, so in a thread that allocates little the old memory would stay for hours. Gives how to call it off.
