@@ -1,6 +1,7 @@
 import { type AddressBytes, type AliasName, reverseName } from "./alias-names.ts";
+import { RCODE } from "./codes.ts";
 import { emptyAnswer, type PackedAnswer, packAnswer } from "./resolve-answer.ts";
-import { CLASS_IN, RCODE, TYPE } from "./resolve-question.ts";
+import { CLASS_IN, TYPE } from "./resolve-question.ts";
 import type { WireRecord } from "./resolve-records.ts";
 
 /** What a name has. Its answers are made when they are asked for first. */

@@ -1,8 +1,5 @@
 import { HEADER_BYTES, type Question } from "./answer-question.ts";
 
-/** Codes of replies. BADVERS is told in the OPT record. */
-export const RCODE = { ok: 0, formErr: 1, servFail: 2, nxDomain: 3, notImp: 4, refused: 5, badVersion: 16 } as const;
-
 /** Types of records. */
 export const TYPE = {
   a: 1,

@@ -2,7 +2,8 @@ import { FOUND, Lookup, protocolOf } from "./answer-lookup.ts";
 import { HEADER_BYTES, MALFORMED, NameBytes, Question } from "./answer-question.ts";
 import { RecordPrinter } from "./answer-records.ts";
 import { type PortFilter, ServicePrinter } from "./answer-services.ts";
-import { pointerTo, QUESTION_NAME, RCODE, Reply, TYPE } from "./answer-writer.ts";
+import { pointerTo, QUESTION_NAME, Reply, TYPE } from "./answer-writer.ts";
+import { RCODE } from "./codes.ts";
 import type { NameIndex } from "./name-index.ts";
 import { randomSeed } from "./random-seed.ts";
 import { HOST_HEADLESS, SERVER_ADDRESSES, SERVER_SERVICE, TAG, VALUE } from "./records.ts";
@@ -128,7 +129,7 @@ export class Responder {
    */
   respond(query: Uint8Array, length: number, out: Uint8Array, overTcp: boolean): number {
     this.length = 0;
-    this.rcode = RCODE.ok;
+    this.rcode = RCODE.NOERROR;
     this.zoneKind = ZONE_KIND.unread;
     this.malformed = MALFORMED.none;
     this.#reply.isCut = false;
@@ -142,24 +143,24 @@ export class Responder {
     if ((query[2] & 0x78) !== 0) {
       this.malformed = MALFORMED.opcode;
       this.#question.name.length = 0;
-      return this.#bare(query, out, RCODE.notImp);
+      return this.#bare(query, out, RCODE.NOTIMP);
     }
     const question = this.#question;
     this.malformed = question.parse(query, length);
     if (this.malformed !== MALFORMED.none && question.end === 0) {
-      return this.#bare(query, out, RCODE.formErr);
+      return this.#bare(query, out, RCODE.FORMERR);
     }
     const { maxUdp } = this.#options;
     this.maxBytes = overTcp ? LARGEST : Math.min(Math.max(MIN_UDP, question.ednsBytes), maxUdp);
     this.#reply.begin(query, question, out, Math.min(this.maxBytes, out.length));
     if (this.malformed !== MALFORMED.none) {
-      return this.#end(query, RCODE.formErr, false);
+      return this.#end(query, RCODE.FORMERR, false);
     }
     if (question.ednsVersion !== 0) {
-      return this.#end(query, RCODE.badVersion, false);
+      return this.#end(query, RCODE.BADVERS, false);
     }
     if (question.class !== CLASS_IN || question.type === TYPE.axfr || question.type === TYPE.ixfr) {
-      return this.#end(query, RCODE.refused, false);
+      return this.#end(query, RCODE.REFUSED, false);
     }
     const index = this.#index;
     index.enter();
@@ -186,7 +187,7 @@ export class Responder {
       }
     }
     this.zoneKind = ZONE_KIND.foreign;
-    this.#end(query, RCODE.refused, false);
+    this.#end(query, RCODE.REFUSED, false);
     return ASK;
   }
 
@@ -226,7 +227,9 @@ export class Responder {
         break;
     }
     const { answers, isCut } = this.#reply;
-    return answers > 0 || isCut ? this.#end(query, RCODE.ok, true) : this.#negative(query, found !== FOUND.nothing);
+    return answers > 0 || isCut
+      ? this.#end(query, RCODE.NOERROR, true)
+      : this.#negative(query, found !== FOUND.nothing);
   }
 
   #host(type: number): void {
@@ -299,11 +302,11 @@ export class Responder {
       const isOurs = target.isIn(this.#zone.wire, this.#zone.labels);
       const written = this.#printer.alias(owner, at, target, !isOurs);
       if (written === 0 || type === TYPE.cname) {
-        return this.#end(query, RCODE.ok, true);
+        return this.#end(query, RCODE.NOERROR, true);
       }
       if (!isOurs) {
         this.targetOffset = written;
-        this.#end(query, RCODE.ok, true);
+        this.#end(query, RCODE.NOERROR, true);
         return CHASE;
       }
       owner = pointerTo(written);
@@ -311,7 +314,7 @@ export class Responder {
       if (found !== FOUND.alias) {
         this.#addresses(owner, found, type);
         return this.#reply.answers > n + 1 || this.#reply.isCut
-          ? this.#end(query, RCODE.ok, true)
+          ? this.#end(query, RCODE.NOERROR, true)
           : this.#withheld(query);
       }
     }
@@ -341,9 +344,9 @@ export class Responder {
       this.#reply.authorities++;
     }
     if (exists) {
-      return this.#end(query, RCODE.ok, true);
+      return this.#end(query, RCODE.NOERROR, true);
     }
-    const length = this.#end(query, isSynced ? RCODE.nxDomain : RCODE.servFail, true);
+    const length = this.#end(query, isSynced ? RCODE.NXDOMAIN : RCODE.SERVFAIL, true);
     const isOpen = this.zoneKind === ZONE_KIND.reverse ? fallthrough?.reverse : fallthrough?.zone;
     return (isSynced ? isOpen === true : zone.beforeSync === "forward") ? ASK : length;
   }

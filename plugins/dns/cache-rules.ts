@@ -1,4 +1,5 @@
-import { isUnder, RCODE, wireName } from "./resolve-question.ts";
+import { RCODE } from "./codes.ts";
+import { isUnder, wireName } from "./resolve-question.ts";
 import type { Verdict } from "./resolve-verdict.ts";
 import type { CacheOptions } from "./settings.ts";
 

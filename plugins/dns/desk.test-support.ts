@@ -3,8 +3,9 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { type DecodedPacket, decode, encode } from "dns-packet";
+import { RCODE } from "./codes.ts";
 import { COUNTER_BYTES, Counters } from "./counters.ts";
-import { RCODE, writeReply } from "./packet.ts";
+import { writeReply } from "./packet.ts";
 import { type DeskParts, QueryDesk, type ZoneAnswers } from "./query-desk.ts";
 
 const RECEIVE_MS = 5000;
@@ -43,7 +44,7 @@ export function fakeZone(): ZoneAnswers {
       if (first === "x") {
         throw new Error("the zone is broken");
       }
-      zone.rcode = first === "o" ? RCODE.refused : first === "n" ? RCODE.nxDomain : RCODE.noError;
+      zone.rcode = first === "o" ? RCODE.REFUSED : first === "n" ? RCODE.NXDOMAIN : RCODE.NOERROR;
       zone.zoneKind = first === "o" ? 0 : 1;
       zone.length = writeReply(query, length, out, { rcode: zone.rcode, recursionAvailable: false, maxUdp: 1232 });
       return first === "o" ? -1 : zone.length;

@@ -1,5 +1,5 @@
+import { RCODE } from "./codes.ts";
 import type { ResolveTimer } from "./resolve-clock.ts";
-import { RCODE } from "./resolve-question.ts";
 import { judge, type Verdict } from "./resolve-verdict.ts";
 import type { ForwardCode, ForwardRoute } from "./settings.ts";
 import type { ResolverParts, Upstream, UpstreamOutcome } from "./upstream.ts";

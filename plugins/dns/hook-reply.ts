@@ -1,6 +1,7 @@
 import type { Answer } from "dns-packet";
+import { RCODE } from "./codes.ts";
 import type { DnsHookRecord, DnsQueryAnswer } from "./hook-messages.ts";
-import { HEADER, RCODE, writeReply } from "./packet.ts";
+import { HEADER, writeReply } from "./packet.ts";
 
 const LARGEST = 65_535;
 const LONGEST_STRING = 255;
@@ -29,15 +30,15 @@ export async function hookReply(
     return out.subarray(0, writeReply(query, query.length, out, { rcode, truncated, recursionAvailable, maxUdp }));
   };
   if ("veto" in answer) {
-    return bare(answer.veto === "NXDOMAIN" ? RCODE.nxDomain : RCODE.refused);
+    return bare(answer.veto === "NXDOMAIN" ? RCODE.NXDOMAIN : RCODE.REFUSED);
   }
   let records: Uint8Array[];
   try {
     records = await encoded(answer.records);
   } catch {
-    return bare(RCODE.servFail);
+    return bare(RCODE.SERVFAIL);
   }
-  const head = bare(RCODE.noError);
+  const head = bare(RCODE.NOERROR);
   const optAt = head[11] === 1 ? head.length - 11 : head.length;
   const opt = head.subarray(optAt);
   let size = head.length;

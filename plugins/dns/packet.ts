@@ -11,9 +11,6 @@ const OPCODE = 0x78;
 const CD = 0x10;
 const RA = 0x80;
 
-/** What an answer says without any record. */
-export const RCODE = { noError: 0, formErr: 1, servFail: 2, nxDomain: 3, notImp: 4, refused: 5 } as const;
-
 /** Where the question ends; -1 when it cannot be told. Pointers are not legal in the first name. */
 export function questionEnd(query: Uint8Array, length: number): number {
   let at = HEADER;

@@ -1,7 +1,8 @@
 import { MAY_ASK, MAY_RECURSE } from "./acl.ts";
 import { clientOf, networkOf, unmapped } from "./address.ts";
+import { RCODE } from "./codes.ts";
 import { type Counters, SOURCE, ZONE } from "./counters.ts";
-import { HEADER, questionEnd, questionType, RCODE, udpLimit, writeReply } from "./packet.ts";
+import { HEADER, questionEnd, questionType, udpLimit, writeReply } from "./packet.ts";
 
 /** The answer comes later: ask `later`. */
 export const LATER = -1;
@@ -127,7 +128,7 @@ export class QueryDesk {
       return this.#answer(query, address, out, overTcp);
     } catch (error) {
       this.#panicked(error);
-      return this.#bare(query, out, RCODE.servFail, overTcp);
+      return this.#bare(query, out, RCODE.SERVFAIL, overTcp);
     }
   }
 
@@ -142,7 +143,7 @@ export class QueryDesk {
     const rights = acl.of(address);
     if ((rights & MAY_ASK) === 0) {
       this.#parts.counters.count("aclRefused");
-      return this.#bare(query, out, RCODE.refused, overTcp);
+      return this.#bare(query, out, RCODE.REFUSED, overTcp);
     }
     if (queries.isOn && !overTcp) {
       const over = queries.over(clientOf(address), performance.now());
@@ -164,7 +165,7 @@ export class QueryDesk {
       return 0;
     }
     this.#countZone(found, address, length, overTcp);
-    if (errors.isOn && !overTcp && (out[3] & 15) !== RCODE.noError) {
+    if (errors.isOn && !overTcp && (out[3] & 15) !== RCODE.NOERROR) {
       const over = errors.over(networkOf(address), performance.now());
       return over > 0 ? this.#limited(query, out, over) : found;
     }
@@ -188,7 +189,7 @@ export class QueryDesk {
       if (forwards && !isChase) {
         counters.count("recursionRefused");
         return zone.zoneKind === 0
-          ? this.#bare(query, out, RCODE.refused, overTcp)
+          ? this.#bare(query, out, RCODE.REFUSED, overTcp)
           : this.#own(query, address, overTcp);
       }
       return this.#own(query, address, overTcp);
@@ -247,7 +248,7 @@ export class QueryDesk {
     } catch (error) {
       this.#panicked(error);
       const failed = new Uint8Array(maxBytes);
-      reply = failed.subarray(0, this.#write(query, failed, RCODE.servFail));
+      reply = failed.subarray(0, this.#write(query, failed, RCODE.SERVFAIL));
       source = SOURCE.server;
     }
     if (reply === undefined) {
@@ -277,7 +278,7 @@ export class QueryDesk {
       return 0;
     }
     return writeReply(query, query.length, out, {
-      rcode: RCODE.noError,
+      rcode: RCODE.NOERROR,
       truncated: true,
       recursionAvailable: this.#parts.forwards,
       maxUdp: this.#parts.maxUdp,

@@ -1,5 +1,6 @@
+import { RCODE } from "./codes.ts";
 import { emptyAnswer, type PackedAnswer, packAnswer } from "./resolve-answer.ts";
-import { type Question, RCODE, TYPE } from "./resolve-question.ts";
+import { type Question, TYPE } from "./resolve-question.ts";
 import { readMessage, type WireRecord } from "./resolve-records.ts";
 
 /**

@@ -1,9 +1,9 @@
 import { AnswerCache, type CacheEntry } from "./cache.ts";
 import { type CacheRules, cacheRules, isDueForRenewal, keepFor } from "./cache-rules.ts";
+import { RCODE } from "./codes.ts";
 import type { ForwardRoutes } from "./forward-routes.ts";
 import { emptyAnswer, type PackedAnswer, packAnswer } from "./resolve-answer.ts";
 import { isPrivateAddress } from "./resolve-private.ts";
-import { RCODE } from "./resolve-question.ts";
 import type { Verdict } from "./resolve-verdict.ts";
 import type { CacheOptions } from "./settings.ts";
 import type { ResolverParts } from "./upstream.ts";

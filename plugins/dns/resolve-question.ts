@@ -19,9 +19,6 @@ export const TYPE = {
   ANY: 255,
 } as const;
 
-/** Numbers of the codes of answers. */
-export const RCODE = { NOERROR: 0, FORMERR: 1, SERVFAIL: 2, NXDOMAIN: 3, NOTIMP: 4, REFUSED: 5 } as const;
-
 /** The Internet's class, the only one that is answered. */
 export const CLASS_IN = 1;
 /** Bytes before the question. */

@@ -1,4 +1,5 @@
-import { CLASS_IN, isUnder, lowerName, RCODE, TYPE } from "./resolve-question.ts";
+import { RCODE } from "./codes.ts";
+import { CLASS_IN, isUnder, lowerName, TYPE } from "./resolve-question.ts";
 import type { Message, WireRecord } from "./resolve-records.ts";
 import { targetOf } from "./resolve-records.ts";
 

@@ -1,11 +1,12 @@
 import { Aliases } from "./alias-source.ts";
+import { RCODE } from "./codes.ts";
 import { isProbe, probeAnswer } from "./forward-loop.ts";
 import { ForwardRoutes, type ResolverLog, type RouteSite, type UpstreamState } from "./forward-routes.ts";
 import { emptyAnswer, type PackedAnswer, type Serving, serveAnswer } from "./resolve-answer.ts";
 import { chased } from "./resolve-chase.ts";
 import { machineClock, type ResolveClock } from "./resolve-clock.ts";
 import { type Found, Lookup } from "./resolve-lookup.ts";
-import { CLASS_IN, Question, RCODE, TYPE } from "./resolve-question.ts";
+import { CLASS_IN, Question, TYPE } from "./resolve-question.ts";
 import { newStats, type ResolverStats } from "./resolve-stats.ts";
 import type { AliasOptions, CacheOptions, DnsSettings, ForwardRoute, LimitOptions } from "./settings.ts";
 import type { UpstreamQuestion } from "./upstream-packet.ts";

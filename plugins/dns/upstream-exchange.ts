@@ -1,4 +1,4 @@
-import { RCODE } from "./resolve-question.ts";
+import { RCODE } from "./codes.ts";
 import { type Message, readMessage } from "./resolve-records.ts";
 import type { ResolverParts, UpstreamOutcome } from "./upstream.ts";
 import { matchReply, type QueryForm, restoreCase, type UpstreamQuestion, writeQuery } from "./upstream-packet.ts";

@@ -1,4 +1,5 @@
-import { CLASS_IN, HEADER_BYTES, OPT_BYTES, RCODE, TYPE } from "./resolve-question.ts";
+import { RCODE } from "./codes.ts";
+import { CLASS_IN, HEADER_BYTES, OPT_BYTES, TYPE } from "./resolve-question.ts";
 import type { Asked } from "./resolve-verdict.ts";
 import type { RandomSource } from "./upstream-random.ts";
 
